@@ -1,0 +1,39 @@
+"""The contract of a channel: what the medium can carry, and to whom. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """The rules and priors of one channel.
+
+    address: the field of a message that this channel sends to.
+    max_length: characters of content the medium takes.
+    reliability: share of messages expected to arrive with no evidence yet (0 to 1).
+    cost: money per message where the config names none.
+    order: place among the fallbacks (SMS, WhatsApp, Call as the guide has it, then Email).
+    receipt_within: seconds in which a receipt normally comes; later it counts as missing.
+    """
+
+    address: str
+    max_length: int
+    reliability: float
+    cost: float
+    order: int
+    receipt_within: float
+
+    def unusable(self, message: Message) -> str | None:
+        """Return why *message* cannot go this way, or None where it can."""
+        if getattr(message, self.address) is None:
+            return f"no {self.address}"
+        if message.content is not None and len(message.content) > self.max_length:
+            return f"content over {self.max_length} characters"
+        return None
+
+    def recipient(self, message: Message) -> str:
+        """Return the address this channel sends to."""
+        return str(getattr(message, self.address))

@@ -1,0 +1,186 @@
+"""What comes in: the requests, the same from HTTP, files, events and Python."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from .message import Channel, MessageType, Priority, Status
+
+
+def _clean(text: object) -> object:
+    """Refuse control characters; pydantic itself refuses lone surrogates."""
+    if isinstance(text, str) and any(c < " " and c not in "\n\r\t" for c in text):
+        msg = "must not contain control characters"
+        raise ValueError(msg)
+    return text
+
+
+def _one_line(text: object) -> object:
+    if isinstance(text, str) and any(c < " " or c == "\x7f" for c in text):
+        msg = "must be one line without control characters"
+        raise ValueError(msg)
+    return text
+
+
+Line = Annotated[str, BeforeValidator(_one_line)]
+Text = Annotated[str, BeforeValidator(_clean)]
+_KEY = Annotated[Line, Field(max_length=40)]
+_VALUE = Annotated[Text, Field(max_length=500)] | bool | int | float | None
+
+
+class _Request(BaseModel):
+    """What every message request has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    phone_number: Annotated[Line, Field(max_length=40)] | None = Field(
+        None,
+        description="In international form, `+` and country code first.",
+        examples=["+447700900001"],
+    )
+    email: Annotated[Line, Field(max_length=254)] | None = Field(None, examples=["ada@example.com"])
+    user_id: Annotated[Line, Field(max_length=200)] | None = Field(
+        None, description="Your own id of the person; stored encrypted.", examples=["user123"]
+    )
+    priority: Priority | None = Field(
+        None,
+        description="Default: HIGH for otp and alert, LOW for marketing, MEDIUM for the rest.",
+    )
+    preferred_channel: Channel | None = Field(
+        None, description="Goes first while it is usable; the others stay the fallback."
+    )
+    reference: Annotated[Line, Field(max_length=200)] | None = Field(
+        None,
+        description="Your own reference, to find the message again; stored in the clear.",
+        examples=["order-4711"],
+    )
+    metadata: Annotated[dict[_KEY, _VALUE], Field(max_length=50)] | None = Field(
+        None, description="Up to 50 values of yours, given back with the message."
+    )
+
+    @model_validator(mode="after")
+    def _addressed(self) -> Self:
+        if not self.phone_number and not self.email:
+            msg = "phone_number or email is required"
+            raise ValueError(msg)
+        return self
+
+
+_Purpose = Annotated[Line, Field(min_length=1, max_length=64)]
+_Ttl = Annotated[int, Field(ge=10, le=600)]
+_Length = Annotated[int, Field(ge=4, le=10)]
+
+
+class OtpRequest(_Request):
+    """A one-time password to make, send and later check."""
+
+    message_type: MessageType = MessageType.OTP
+    purpose: _Purpose = Field(
+        "login", description="One code is pending per recipient and purpose at a time."
+    )
+    ttl_seconds: _Ttl | None = Field(None, description="Lifetime; default `otp.ttl_seconds`.")
+    code_length: _Length | None = Field(None, description="Digits; default `otp.code_length`.")
+
+    @model_validator(mode="after")
+    def _is_otp(self) -> Self:
+        if self.message_type is not MessageType.OTP:
+            msg = "message_type must be otp here; send other messages to /send-message"
+            raise ValueError(msg)
+        return self
+
+
+class MessageRequest(_Request):
+    """A message to send; with `message_type` otp it is an `OtpRequest`."""
+
+    message_type: MessageType = MessageType.NOTIFICATION
+    content: Annotated[Text, Field(min_length=1, max_length=10_000)] | None = Field(
+        None, description="What the recipient reads or hears.", examples=["Welcome!"]
+    )
+    subject: Annotated[Line, Field(max_length=200)] | None = Field(
+        None, description="For e-mail; other channels leave it out."
+    )
+    scheduled_for: datetime | None = Field(
+        None, description="When to send; without an offset in the configured time zone."
+    )
+    timezone: Annotated[Line, Field(max_length=64)] | None = Field(
+        None, description="The recipient's IANA time zone, for quiet hours; default by number."
+    )
+    expires_at: datetime | None = Field(None, description="Not sent after this.")
+    purpose: _Purpose | None = Field(None, description="Only with message_type otp.")
+    ttl_seconds: _Ttl | None = Field(None, description="Only with message_type otp.")
+    code_length: _Length | None = Field(None, description="Only with message_type otp.")
+
+    @model_validator(mode="after")
+    def _of_its_type(self) -> Self:
+        otp = self.message_type is MessageType.OTP
+        wrong = (
+            ("content", "subject", "scheduled_for", "timezone", "expires_at")
+            if otp
+            else ("purpose", "ttl_seconds", "code_length")
+        )
+        given = [n for n in wrong if getattr(self, n) is not None]
+        if given:
+            msg = f"not allowed with message_type {self.message_type}: {', '.join(given)}"
+            raise ValueError(msg)
+        if not otp and not (self.content and self.content.strip()):
+            msg = "content is required"
+            raise ValueError(msg)
+        return self
+
+    def as_otp(self) -> OtpRequest:
+        """Return the OTP request that this row is."""
+        names = set(OtpRequest.model_fields)
+        given = {n: v for n, v in self if n in names and v is not None}
+        return OtpRequest(**given)
+
+
+class CheckRequest(BaseModel):
+    """A code somebody typed, to be checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    verification_id: Annotated[Line, Field(max_length=64)] | None = None
+    phone_number: Annotated[Line, Field(max_length=40)] | None = Field(
+        None, examples=["+447700900001"]
+    )
+    email: Annotated[Line, Field(max_length=254)] | None = None
+    purpose: _Purpose | None = Field(None, description="With an address; default login.")
+    code: Annotated[str, Field(pattern=r"^\s*[0-9]{4,10}\s*$", max_length=40, examples=["123456"])]
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [self.verification_id, self.phone_number, self.email]
+        if sum(w is not None for w in ways) != 1:
+            msg = "exactly one of verification_id, phone_number or email is required"
+            raise ValueError(msg)
+        if self.verification_id is not None and self.purpose is not None:
+            msg = "purpose goes with phone_number or email, not with verification_id"
+            raise ValueError(msg)
+        return self
+
+
+class MessageSearch(BaseModel):
+    """Filters; all given ones must hold. Newest first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Status | None = None
+    channel: Channel | None = Field(None, description="The channel last tried.")
+    message_type: MessageType | None = None
+    batch_id: Annotated[Line, Field(max_length=64)] | None = None
+    reference: Annotated[Line, Field(max_length=200)] | None = None
+    since: datetime | None = Field(None, description="Accepted at or after.")
+    until: datetime | None = Field(None, description="Accepted before.")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[Line, Field(max_length=64)] | None = None
+
+
+class PersonSearch(MessageSearch):
+    """The same with what must never stand in a URL."""
+
+    phone_number: Annotated[Line, Field(max_length=40)] | None = None
+    email: Annotated[Line, Field(max_length=254)] | None = None
+    user_id: Annotated[Line, Field(max_length=200)] | None = None

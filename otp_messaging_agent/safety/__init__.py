@@ -1,0 +1,1 @@
+"""What protects people and data: encryption, sending limits, quiet hours, outgoing HTTP."""

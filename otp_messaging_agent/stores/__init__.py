@@ -1,0 +1,1 @@
+"""Stores: the truth. What is committed here was accepted; everything else can be rebuilt."""
