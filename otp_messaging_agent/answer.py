@@ -24,9 +24,14 @@ from .message import (
 )
 
 
-def when(seconds: float | None) -> datetime | None:
+def as_time(seconds: float) -> datetime:
     """Return Unix *seconds* as an aware datetime in UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def when(seconds: float | None) -> datetime | None:
+    """Return the time, None where there is none."""
+    return None if seconds is None else as_time(seconds)
 
 
 class _Answer(BaseModel):
@@ -120,7 +125,7 @@ class AttemptView(_Answer):
             number=a.number,
             channel=a.channel,
             provider=a.provider,
-            started_at=_at(a.started_at),
+            started_at=as_time(a.started_at),
             finished_at=when(a.finished_at),
             outcome=a.outcome,
             provider_message_id=a.provider_message_id,
@@ -178,7 +183,7 @@ class MessageView(_Answer):
             preferred_channel=m.preferred_channel,
             batch_id=m.batch_id,
             verification_id=m.verification_id,
-            created_at=_at(m.created_at),
+            created_at=as_time(m.created_at),
             scheduled_for=when(m.scheduled_for),
             expires_at=when(m.expires_at),
             next_try_at=when(m.due_at),
@@ -215,8 +220,8 @@ class VerificationView(_Answer):
             verification_id=v.id,
             status=v.status,
             purpose=v.purpose,
-            created_at=_at(v.created_at),
-            expires_at=_at(v.expires_at),
+            created_at=as_time(v.created_at),
+            expires_at=as_time(v.expires_at),
             approved_at=when(v.approved_at),
             attempts_remaining=v.max_attempts - v.attempts,
             sends=v.sends,
@@ -231,10 +236,6 @@ class BatchView(_Answer):
     accepted: int
     rejected: int
     by_status: dict[str, int]
-
-
-def _at(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 class ChannelScore(_Answer):

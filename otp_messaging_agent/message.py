@@ -177,6 +177,7 @@ class Attempt:
     error_detail: str | None = None
     permanent: bool | None = None
     scope: str | None = None
+    retry_after: float | None = None
     cost: float = 0.0
     decision: Mapping[str, Any] = field(default_factory=dict)
     receipt_by: float | None = None

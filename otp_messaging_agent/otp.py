@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 
 
 def make_code(length: int) -> str:
@@ -23,3 +24,17 @@ def code_hash(key: bytes, verification_id: str, code: str) -> bytes:
 def matches(key: bytes, verification_id: str, code: str, stored: bytes) -> bool:
     """Compare *code* with a stored hash in constant time."""
     return hmac.compare_digest(code_hash(key, verification_id, code), stored)
+
+
+def free_at(
+    times: Sequence[float], windows: Sequence[tuple[float, int]], cooldown: float, now: float
+) -> float:
+    """Return when one more event is allowed: *now* or later.
+
+    times: of the events so far, ascending; windows: (seconds, number allowed in them), moving;
+    cooldown: least seconds after the last event.
+    """
+    waits = [times[-n] + seconds for seconds, n in windows if len(times) >= n]
+    if times and cooldown:
+        waits.append(times[-1] + cooldown)
+    return max([now, *waits])

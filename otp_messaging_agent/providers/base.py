@@ -50,9 +50,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class InboxEntry:
-    """What a recipient of the sandbox would have got."""
+    """What a recipient of the sandbox would have got; `id` is the attempt's."""
 
     id: str
+    provider: str
     message_id: str
     channel: Channel
     to: str
@@ -75,8 +76,8 @@ class Inbox(Protocol):
     def inbox_entry(self, entry_id: str) -> InboxEntry | None:
         """Return one entry, or None."""
 
-    def due_receipts(self, now: float) -> list[InboxEntry]:
-        """Return the entries whose receipt is due and was not returned by this before."""
+    def due_receipts(self, provider: str, now: float) -> list[InboxEntry]:
+        """Return the entries of *provider* whose receipt is due and was not returned before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,16 @@ from typing import Protocol
 from ..message import Ticket
 
 Handle = Callable[[str], None]
-Page = Callable[[int, int], list[Ticket]]
-"""(rank, limit) -> the first waiting tickets of that rank in the store, in order."""
+
+
+class Feed(Protocol):
+    """Where a queue gets what it does not hold."""
+
+    def tick(self) -> bool:
+        """Do what is done about twice a second; return whether this process dispatches."""
+
+    def page(self, rank: int, limit: int) -> list[Ticket]:
+        """Return the first *limit* tickets of *rank* that are due in the store, in order."""
 
 
 class Queue(Protocol):
@@ -22,11 +30,8 @@ class Queue(Protocol):
         ticket is dropped and comes back with a page from the store.
         """
 
-    def run(self, handle: Handle, page: Page, *, workers: int) -> None:
+    def run(self, handle: Handle, feed: Feed, *, workers: int) -> None:
         """Start calling *handle* with message ids, and return at once."""
-
-    def refill(self) -> None:
-        """Top up every rank that runs low from the store."""
 
     def stop(self, timeout: float) -> bool:
         """Take no more, let running handlers finish; True when all did within *timeout* s."""

@@ -166,11 +166,12 @@ class Intake(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A message to try, all that was tried, and the code if it is an OTP still pending."""
+    """A message to try, all that was tried, and for an OTP still pending its code and purpose."""
 
     message: Message
     attempts: Sequence[Attempt] = ()
     code: str | None = None
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +239,14 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the store can count: the raw material of /metrics."""
+    """What the store can count: the raw material of /metrics.
+
+    final_sent: messages that are `sent` by providers that give no receipts;
+    timings: (due, begun, answered) of the newest first attempts.
+    """
 
     by_status: Mapping[str, int] = field(default_factory=dict)
+    final_sent: int = 0
     waiting_by_rank: Mapping[int, int] = field(default_factory=dict)
     oldest_due_by_rank: Mapping[int, float] = field(default_factory=dict)
     channels: Sequence[Mapping[str, Any]] = ()
@@ -260,8 +266,8 @@ class Archive(Protocol):
     def batch(self, batch_id: str) -> Mapping[str, Any] | None:
         """Return a batch's counts by status, or None."""
 
-    def verification(self, verification_id: str) -> Verification | None:
-        """Return a verification, or None."""
+    def verification(self, verification_id: str, now: float) -> Verification | None:
+        """Return a verification as it stands at *now*, or None."""
 
     def figures(self, now: float) -> Figures:
         """Count everything /metrics shows."""
@@ -278,6 +284,9 @@ class Store(Intake, Dispatch, Archive, Inbox, Protocol):
 
     def close(self, timeout: float) -> None:
         """Write what waits and release everything, within *timeout* s."""
+
+    def overdue(self, now: float, limit: int) -> Sequence[Receipt]:
+        """Return receipts that should have come by *now*, each as `unknown`."""
 
     def recent_attempts(self, since: float) -> Sequence[tuple[Channel, str, float]]:
         """Return (channel, provider, started_at) since *since*, so limits outlive a restart."""

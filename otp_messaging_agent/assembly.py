@@ -1,0 +1,163 @@
+"""Builds the parts of an agent from its configuration. Nothing is opened or started here."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import tzlocal
+from pydantic import ValidationError
+
+from . import plugins
+from .channels.base import Medium
+from .config import Config
+from .flow import route, validate
+from .flow.deliver import Deliverer, Sending, Ways
+from .flow.dispatch import Dispatcher
+from .flow.enqueue import Bound, Codes, Intake
+from .flow.ingest import faults
+from .flow.verify import Verifier
+from .message import Channel
+from .providers.base import Context, Provider
+from .queues.base import Queue
+from .retry import RetryPolicy
+from .safety.encryption import Keyring
+from .safety.pace import Pace
+from .stores.base import Limits, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything an agent is made of."""
+
+    keys: Keyring
+    store: Store
+    queue: Queue
+    rules: validate.Rules
+    ways: Ways
+    intake: Intake
+    verifier: Verifier
+    deliverer: Deliverer
+    dispatcher: Dispatcher
+
+
+def provider_faults(
+    provider: str, channel: Channel, settings: dict[str, Any], path: str
+) -> Iterable[str]:
+    """Return what is wrong with the settings of one provider, each with its key path."""
+    try:
+        module = plugins.load("providers", provider)
+    except ValueError as e:
+        return [f"{path}.provider: {e}"]
+    if channel not in module.CHANNELS:
+        able = ", ".join(module.CHANNELS)
+        return [f"{path}.provider: {provider} cannot send by {channel}; it can by {able}"]
+    try:
+        module.Settings(**settings)
+    except ValidationError as e:
+        return [f"{'.'.join([path, *map(str, f.loc)])}: {f.msg}" for f in faults(e)]
+    return []
+
+
+def build(config: Config, data_dir: Path) -> Parts:
+    """Return the parts, wired."""
+    clock = time.time
+    keys = Keyring.load(data_dir, os.environ)
+    url = config.store.url or f"sqlite:///{data_dir.absolute() / 'agent.db'}"
+    store: Store = plugins.load("stores", "sql").make(
+        url, synchronous=config.store.synchronous, keys=keys
+    )
+    queue: Queue = plugins.load("queues", config.queue.use).make(config.queue.max_tickets)
+    rules = _rules(config)
+    ways = _ways(config, rules, store)
+    codes = _codes(config, keys)
+    bound = Bound(config.queue.max_waiting, config.queue.retry_after_seconds)
+    intake = Intake(store, queue, rules, codes, bound, clock)
+    sending = Sending(config.delivery.attempt_timeout_seconds, config.otp.template)
+    return Parts(
+        keys=keys,
+        store=store,
+        queue=queue,
+        rules=rules,
+        ways=ways,
+        intake=intake,
+        verifier=Verifier(store, rules, codes, clock),
+        deliverer=Deliverer(store, queue, ways, sending, clock, SystemRandom().random),
+        dispatcher=Dispatcher(
+            store, intake, list(ways.providers.values()), ways.pace, secrets.token_hex(4), clock
+        ),
+    )
+
+
+def _rules(config: Config) -> validate.Rules:
+    quiet = config.quiet_hours
+    media: dict[Channel, Medium] = {
+        channel: plugins.load("channels", channel.value.lower()).MEDIUM
+        for channel, c in config.channels.items()
+        if c.on
+    }
+    return validate.Rules(
+        media=media,
+        zone=ZoneInfo(config.timezone or tzlocal.get_localzone_name()),
+        strict_numbers=config.phone_numbers.strict,
+        allow_premium=config.phone_numbers.allow_premium,
+        quiet=frozenset(quiet.message_types) if quiet.enabled else frozenset(),
+        quiet_start=quiet.start,
+        quiet_end=quiet.end,
+    )
+
+
+def _ways(config: Config, rules: validate.Rules, store: Store) -> Ways:
+    options: list[route.Option] = []
+    providers: dict[tuple[Channel, str], Provider] = {}
+    for channel, medium in rules.media.items():
+        c = config.channels[channel]
+        cost = medium.cost if c.cost_per_message is None else c.cost_per_message
+        entries = c.provider_settings
+        for index, (_, given) in enumerate(entries):
+            settings = dict(given)
+            vendor = settings.pop("provider")
+            name = settings.pop("name", vendor)
+            module = plugins.load("providers", vendor)
+            context = Context(name, store, time.time, time.sleep)
+            providers[channel, name] = module.make(module.Settings(**settings), context)
+            options.append(route.Option(channel, name, medium, cost, index, len(entries)))
+    limits = {c: config.channels[c].rate_limit_per_minute for c in rules.media}
+    retry = config.retry_config
+    policy = route.Policy(
+        config.priority_channel_mapping,
+        RetryPolicy(
+            retry.max_retries,
+            retry.exponential_backoff,
+            retry.base_delay_seconds,
+            retry.max_delay_seconds,
+        ),
+    )
+    pace = Pace({c: n for c, n in limits.items() if n is not None})
+    return Ways(options, providers, policy, {}, pace)
+
+
+def _codes(config: Config, keys: Keyring) -> Codes:
+    otp, limits = config.otp, config.otp.limits
+    return Codes(
+        key=keys.code_key,
+        ttl=otp.ttl_seconds,
+        length=otp.code_length,
+        max_attempts=otp.max_attempts,
+        limits=Limits(
+            sends=(
+                (600.0, limits.sends_per_10_minutes),
+                (3600.0, limits.sends_per_hour),
+                (86_400.0, limits.sends_per_day),
+            ),
+            wrong_per_day=limits.wrong_per_day,
+            cooldown=limits.cooldown_seconds,
+        ),
+    )

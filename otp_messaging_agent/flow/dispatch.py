@@ -1,0 +1,80 @@
+"""What the one dispatching process does beside sending: lead, page, collect receipts, tidy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .. import log
+from ..message import Ticket
+from ..providers.base import Provider
+from ..safety.pace import WINDOW, Pace
+from ..stores.base import Store
+from .enqueue import Intake
+
+LEASE = 10.0
+"""Seconds a dispatcher that is not heard of keeps its office; dead on the same host: none."""
+
+TIDY = 3600.0
+KEPT = 86_400.0
+"""Idempotency keys work for 24 hours; limits look back a day."""
+
+_SOME = 500
+_log = log.get(__name__)
+
+
+class Dispatcher:
+    """Feeds the queue where this process leads; safe to have in every process over a store."""
+
+    def __init__(
+        self,
+        store: Store,
+        intake: Intake,
+        providers: Sequence[Provider],
+        pace: Pace,
+        owner: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._intake = intake
+        self._providers = providers
+        self._pace = pace
+        self._owner = owner
+        self._clock = clock
+        self._tidied = 0.0
+        self.leading = False
+
+    def tick(self) -> bool:
+        """Renew the lease and do what is due; return whether this process dispatches."""
+        now = self._clock()
+        was, self.leading = self.leading, self._store.lead(self._owner, now, LEASE)
+        if self.leading and not was:
+            _log.info("dispatching")
+            self._pace.resume(c for c, _, _ in self._store.recent_attempts(now - WINDOW))
+        self._intake.leading = self.leading
+        self._intake.waiting = self._store.waiting(self._intake.bound.max_waiting + 1)
+        if self.leading:
+            self._collect(now)
+            self._tidy(now)
+        return self.leading
+
+    def page(self, rank: int, limit: int) -> list[Ticket]:
+        """Return the first *limit* tickets of *rank* that are due, in order."""
+        return self._store.tickets(rank, limit, self._clock())
+
+    def _collect(self, now: float) -> None:
+        for provider in self._providers:
+            for receipt in provider.poll(now):
+                self._store.receive(receipt)
+        for receipt in self._store.overdue(now, _SOME):
+            self._store.receive(receipt)
+
+    def _tidy(self, now: float) -> None:
+        if now >= self._tidied + TIDY:
+            self._tidied = now
+            self._store.forget_keys(now - KEPT)
+
+    def resign(self) -> None:
+        """Give the lease up at once, for the next process."""
+        if self.leading:
+            self.leading = self._intake.leading = False
+            self._store.lead(self._owner, self._clock(), 0.0)

@@ -1,0 +1,279 @@
+"""3. Remembered once, durable, one ticket each: nothing is acknowledged before it is committed."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from ..answer import Accepted, BulkAccepted, OtpAccepted, RowError, RowResult, as_time
+from ..errors import Fault, IdempotencyConflict, InvalidRequest, QueueFull, RateLimited
+from ..message import Message, MessageType, Ticket
+from ..otp import code_hash, make_code
+from ..queues.base import Queue
+from ..request import MessageRequest, OtpRequest
+from ..stores import base as stores
+from . import ingest, validate
+
+A = TypeVar("A", bound=BaseModel)
+MAX_ROWS = 10_000
+"""Rows in one bulk request."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def _base32(number: int, digits: int) -> str:
+    return "".join(_ALPHABET[number >> 5 * i & 31] for i in reversed(range(digits)))
+
+
+class Ids:
+    """Makes ids that sort by time: 48 bits of milliseconds, 80 random ones (a ULID).
+
+    Within a millisecond the random part counts up, so the rows of a bulk keep their order.
+    https://github.com/ulid/spec
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last = (0, 0)
+        self._lock = threading.Lock()
+
+    def __call__(self, prefix: str) -> str:
+        """Return a new id, e.g. `msg_01k...`."""
+        with self._lock:
+            ms = max(int(self._clock() * 1000), self._last[0])
+            fresh = ms > self._last[0]
+            tail = secrets.randbits(79) if fresh else self._last[1] + 1
+            self._last = (ms, tail)
+        return f"{prefix}_{_base32(ms, 10)}{_base32(tail, 16)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """How codes are made. key: of their hashes; the rest as in `otp` of the config."""
+
+    key: bytes
+    ttl: float
+    length: int
+    max_attempts: int
+    limits: stores.Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How many messages may wait before new ones are refused, for *retry_after* s."""
+
+    max_waiting: int
+    retry_after: float
+
+
+class Intake:
+    """Takes requests in. Every method returns only when what it took is durable."""
+
+    def __init__(
+        self,
+        store: stores.Intake,
+        queue: Queue,
+        rules: validate.Rules,
+        codes: Codes,
+        bound: Bound,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._rules = rules
+        self._codes = codes
+        self.bound = bound
+        self._clock = clock
+        self._ids = Ids(clock)
+        self.leading = False
+        """Whether tickets go straight into this process's queue; else the dispatcher pages them."""
+        self.waiting = 0
+        """Messages that wait, as last counted; the bound is checked against it."""
+
+    def send_message(self, request: MessageRequest, once: stores.Once | None) -> Accepted:
+        """Take one message in."""
+        now = self._clock()
+        row = self._row(request, now)
+        self._admit(1)
+        return self._submit(stores.Submission([row], now, once=once, respond=_one), Accepted)
+
+    def send_otp(self, request: OtpRequest, once: stores.Once | None) -> OtpAccepted:
+        """Issue a code, or send the pending one again."""
+        now = self._clock()
+        order = self._order(request, now)
+        self._admit(1)
+        return self._submit(stores.Submission([order], now, once=once, respond=_otp), OtpAccepted)
+
+    def send_bulk(
+        self, rows: Sequence[MessageRequest | Mapping[str, Any]], once: stores.Once | None
+    ) -> BulkAccepted:
+        """Take the good rows in and name the bad ones; InvalidRequest where none is good."""
+        if not rows or len(rows) > MAX_ROWS:
+            raise InvalidRequest([Fault(("messages",), f"must have 1 to {MAX_ROWS} rows")])
+        now = self._clock()
+        good: list[stores.Row] = []
+        errors: dict[int, InvalidRequest] = {}
+        for index, row in enumerate(rows):
+            try:
+                good.append(self._row(ingest.read(row), now))
+            except InvalidRequest as e:
+                errors[index] = e
+        if not good:
+            raise InvalidRequest(
+                [
+                    Fault(("messages", i, *f.loc), f.msg)
+                    for i, e in errors.items()
+                    for f in e.faults
+                ]
+            )
+        self._admit(len(good))
+        batch_id = self._ids("bat")
+        good = [_in_batch(row, batch_id) for row in good]
+        indexes = [i for i in range(len(rows)) if i not in errors]
+
+        def respond(results: Sequence[stores.RowResult]) -> Any:
+            return _bulk(batch_id, indexes, results, errors)
+
+        return self._submit(
+            stores.Submission(good, now, batch_id, len(errors), once, respond), BulkAccepted
+        )
+
+    # ---------------------------------------------------------------- rows
+
+    def _row(self, request: MessageRequest, now: float) -> stores.Row:
+        if request.message_type is MessageType.OTP:
+            return self._order(request.as_otp(), now)
+        return validate.message(request, message_id=self._ids("msg"), now=now, rules=self._rules)
+
+    def _order(self, request: OtpRequest, now: float) -> stores.OtpOrder:
+        codes = self._codes
+        expires_at = now + (request.ttl_seconds or codes.ttl)
+        message = validate.otp(
+            request,
+            message_id=self._ids("msg"),
+            now=now,
+            expires_at=expires_at,
+            rules=self._rules,
+        )
+        verification_id = self._ids("ver")
+        code = make_code(request.code_length or codes.length)
+        return stores.OtpOrder(
+            message=message,
+            verification_id=verification_id,
+            purpose=request.purpose,
+            code=code,
+            code_hash=code_hash(codes.key, verification_id, code),
+            expires_at=expires_at,
+            max_attempts=codes.max_attempts,
+            limits=codes.limits,
+        )
+
+    # ---------------------------------------------------------------- taking in
+
+    def _admit(self, rows: int) -> None:
+        if self.waiting + rows > self.bound.max_waiting:
+            msg = f"{self.bound.max_waiting} messages wait already"
+            raise QueueFull(msg, retry_after=self.bound.retry_after)
+
+    def _submit(self, submission: stores.Submission, answer: type[A]) -> A:
+        results = self._store.submit(submission)
+        if isinstance(results, stores.KeyReused):
+            msg = "this idempotency key was used with another body"
+            raise IdempotencyConflict(msg)
+        if isinstance(results, stores.Replay):
+            return answer.model_validate(results.response)
+        if all(isinstance(r, stores.Limited) for r in results):
+            raise _limited(results, submission.at)
+        self.waiting += len(results)
+        if self.leading:
+            for row, result in zip(submission.rows, results, strict=True):
+                if not isinstance(result, stores.Limited):
+                    self._queue.put(_ticket(row))
+        assert submission.respond is not None  # noqa: S101 - every submission above has one
+        return answer.model_validate(submission.respond(results))
+
+
+def _ticket(row: stores.Row) -> Ticket:
+    message = row if isinstance(row, Message) else row.message
+    return Ticket(message.rank, message.due_at or message.created_at, message.id)
+
+
+def _in_batch(row: stores.Row, batch_id: str) -> stores.Row:
+
+
+    if isinstance(row, Message):
+        return replace(row, batch_id=batch_id)
+    return replace(row, message=replace(row.message, batch_id=batch_id))
+
+
+def _limited(results: Sequence[stores.RowResult], now: float) -> RateLimited:
+    free = min(r.free_at for r in results if isinstance(r, stores.Limited))
+    msg = "too many codes or wrong tries for this recipient"
+    return RateLimited(msg, retry_after=free - now)
+
+
+# ---------------------------------------------------------------- answers, as they are remembered
+
+
+def _accepted(result: stores.RowResult) -> dict[str, Any]:
+    if isinstance(result, stores.Issued):
+        return {
+            "message_id": result.message_id,
+            "status": "accepted",
+            "verification_id": result.verification.id,
+        }
+    assert isinstance(result, Message)  # noqa: S101 - a limited row never gets here
+    return {"message_id": result.id, "status": result.status.value}
+
+
+def _one(results: Sequence[stores.RowResult]) -> dict[str, Any]:
+    return _accepted(results[0])
+
+
+def _otp(results: Sequence[stores.RowResult]) -> dict[str, Any]:
+    issued = results[0]
+    assert isinstance(issued, stores.Issued)  # noqa: S101 - of an OTP order
+    v = issued.verification
+    return OtpAccepted(
+        message_id=issued.message_id,
+        verification_id=v.id,
+        status=v.status,
+        expires_at=as_time(v.expires_at),
+        next_resend_at=as_time(issued.next_send_at),
+        attempts_remaining=v.max_attempts - v.attempts,
+    ).model_dump(mode="json")
+
+
+def _bulk(
+    batch_id: str,
+    indexes: Sequence[int],
+    results: Sequence[stores.RowResult],
+    errors: Mapping[int, InvalidRequest],
+) -> dict[str, Any]:
+    rows = [
+        RowResult(
+            index=i,
+            error=RowError(
+                code=e.code, detail=e.detail, errors=[f.as_json() for f in e.faults]
+            ),
+        )
+        for i, e in errors.items()
+    ]
+    for i, result in zip(indexes, results, strict=True):
+        if isinstance(result, stores.Limited):
+            detail = "too many codes or wrong tries for this recipient"
+            rows.append(RowResult(index=i, error=RowError(code="rate_limited", detail=detail)))
+        else:
+            taken = _accepted(result)
+            del taken["status"]
+            rows.append(RowResult(index=i, **taken))
+    rows.sort(key=lambda r: r.index)
+    rejected = sum(r.error is not None for r in rows)
+    return BulkAccepted(
+        batch_id=batch_id, accepted=len(rows) - rejected, rejected=rejected, results=rows
+    ).model_dump(mode="json")

@@ -1,0 +1,148 @@
+"""The built-in provider: delivers into an inbox that the page /sandbox shows. Needs nothing.
+
+Every number gets its message, but for the magic ones in `MAGIC`, which make every outcome happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import Scope, SendError
+from ..message import Channel, Receipt, Status
+from .base import Context, InboxEntry, Outgoing, Sent
+
+CHANNELS = tuple(Channel)
+LATE = 5.0
+"""Seconds after which the late receipts of the magic numbers come."""
+
+Rule = Callable[[Outgoing, int], None]
+
+
+class Settings(BaseModel):
+    """`latency_seconds`: how long each send takes, to feel like a real provider."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    latency_seconds: float = Field(0.0, ge=0, le=30)
+
+
+def _permanent(_: Outgoing, __: int) -> None:
+    raise SendError("invalid_number", permanent=True, scope=Scope.RECIPIENT, detail="sandbox")
+
+
+def _first_fails(_: Outgoing, number: int) -> None:
+    if number == 1:
+        raise SendError("provider_unavailable", detail="sandbox: the first try fails")
+
+
+def _first_limited(_: Outgoing, number: int) -> None:
+    if number == 1:
+        raise SendError("rate_limited", retry_after=2.0, detail="sandbox: 429 at first")
+
+
+def _always_fails(_: Outgoing, __: int) -> None:
+    raise SendError("provider_unavailable", detail="sandbox: every try fails")
+
+
+def _only(channel: Channel) -> Rule:
+    def rule(out: Outgoing, _: int) -> None:
+        if out.channel is not channel:
+            raise SendError(
+                "unreachable_on_channel", permanent=True, scope=Scope.CHANNEL, detail="sandbox"
+            )
+
+    return rule
+
+
+def _cut(out: Outgoing, number: int) -> None:
+    del out
+    if number == 1:
+        raise SendError("connection_cut", ambiguous=True, detail="sandbox: taken, answer lost")
+
+
+MAGIC: Mapping[str, tuple[str, Rule]] = {
+    "+15005550001": ("permanent error: no such number", _permanent),
+    "+15005550002": ("temporary error, then success", _first_fails),
+    "+15005550003": ("429 with Retry-After 2, then success", _first_limited),
+    "+15005550009": ("temporary error on every try", _always_fails),
+    "+15005550021": ("reachable by SMS only", _only(Channel.SMS)),
+    "+15005550022": ("reachable by WhatsApp only", _only(Channel.WHATSAPP)),
+    "+15005550023": ("reachable by voice call only", _only(Channel.CALL)),
+}
+TAKEN_THEN_CUT = "+15005550011"
+SLOW = "+15005550004"
+SLOW_SECONDS = 2.0
+RECEIPTS: Mapping[str, tuple[Status | None, float]] = {
+    "+15005550005": (None, 0.0),
+    "+15005550006": (Status.DELIVERED, LATE),
+    "+15005550007": (Status.UNDELIVERED, LATE / 2),
+}
+"""Number -> the receipt that comes, and after how many seconds; None = none ever."""
+
+
+def make(settings: Settings, context: Context) -> Sandbox:
+    """Return the provider over the store's inbox."""
+    return Sandbox(settings, context)
+
+
+class Sandbox:
+    """Delivers at once into the inbox, or fails as the magic number says."""
+
+    receipts = True
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        self._settings = settings
+        self._context = context
+
+    def send(self, out: Outgoing, *, timeout: float) -> Sent:
+        """Put *out* into the inbox; magic numbers behave as the table says."""
+        number = int(out.attempt_id.rsplit(".", 1)[1])
+        slow = SLOW_SECONDS if out.to == SLOW else 0.0
+        self._context.sleep(min(timeout, slow + self._settings.latency_seconds))
+        if out.to in MAGIC:
+            MAGIC[out.to][1](out, number)
+        status, after = RECEIPTS.get(out.to, (Status.DELIVERED, 0.0))
+        self._put(out, status, after)
+        if out.to == TAKEN_THEN_CUT:
+            _cut(out, number)
+        final = status is not None and not after
+        return Sent(out.attempt_id, Status.DELIVERED if final else Status.SENT)
+
+    def _put(self, out: Outgoing, status: Status | None, after: float) -> None:
+        now = self._context.clock()
+        self._context.inbox.put_inbox(
+            InboxEntry(
+                id=out.attempt_id,
+                provider=self._context.name,
+                message_id=out.message_id,
+                channel=out.channel,
+                to=out.to,
+                content=out.content,
+                at=now,
+                subject=out.subject,
+                receipt_status=status,
+                receipt_due=now + after if after else None,
+            )
+        )
+
+    def lookup(self, out: Outgoing, *, since: float, timeout: float) -> Sent | None:
+        """Look into the inbox."""
+        del since, timeout
+        entry = self._context.inbox.inbox_entry(out.attempt_id)
+        if entry is None:
+            return None
+        waits = entry.receipt_due is not None or entry.receipt_status is None
+        return Sent(entry.id, Status.SENT if waits else Status.DELIVERED)
+
+    def poll(self, now: float) -> Iterable[Receipt]:
+        """Return the receipts of the magic numbers that are due."""
+        return [
+            Receipt(self._context.name, e.id, e.receipt_status, now)
+            for e in self._context.inbox.due_receipts(self._context.name, now)
+            if e.receipt_status is not None
+        ]
+
+    def close(self) -> None:
+        """Nothing to release."""

@@ -1,0 +1,149 @@
+"""Addresses in one canonical form each, so that every limit and block meets all spellings.
+
+No message of an error here repeats the address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from phonenumbers import PhoneMetadata, PhoneNumberType, ValidationResult
+
+_SEPARATORS = re.compile(
+    r"[\s.()\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2212\u2060-\u2069\ufeff-]"
+)
+"""What people and address books put between digits, invisible marks included."""
+_DIGITS = re.compile(r"\+[0-9]{4,20}", re.ASCII)
+_FORM = "must be a phone number in international form: + and country code first, e.g. +447700900001"
+_COSTLY = "must not be a premium-rate, shared-cost, satellite or international-network number"
+_COSTLY_TYPES = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST})
+_COSTLY_CODES = frozenset({808, 870, 878, 881, 882, 883, 979})
+"""ITU-T E.164 codes of no country: shared cost, Inmarsat, personal (UPT), satellite, networks,
+premium (https://www.itu.int/pub/T-SP-E.164D)."""
+_EMAIL = "must be an e-mail address such as ada@example.com"
+_EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+
+
+@lru_cache(maxsize=16_384)
+def phone(raw: str, *, strict: bool, allow_premium: bool) -> str:
+    """Return the E.164 form of *raw*; ValueError says what is allowed.
+
+    strict: the number must be assigned by its country's plan, not only of a possible length.
+    allow_premium: take numbers that cost the sender or the caller more than a normal call.
+    """
+    number = _parsed(_SEPARATORS.sub("", raw))
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        raise ValueError(_FORM)
+    if strict and not phonenumbers.is_valid_number(number):
+        msg = "must be a number that its country assigns (phone_numbers.strict is on)"
+        raise ValueError(msg)
+    if not allow_premium and _is_costly(number):
+        raise ValueError(_COSTLY)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(maxsize=16_384)
+def email(raw: str) -> str:
+    """Return *raw* with its domain in ASCII and lower case; ValueError says what is allowed.
+
+    The part before the @ keeps its case: RFC 5321, 2.4, leaves it to the receiving host.
+    """
+    if len(raw) > _EMAIL_MAX:
+        raise ValueError(_EMAIL)
+    try:
+        parts = validate_email(raw, check_deliverability=False)
+    except EmailNotValidError:
+        raise ValueError(_EMAIL) from None
+    return f"{parts.local_part}@{parts.ascii_domain}"
+
+
+def _parsed(text: str) -> phonenumbers.PhoneNumber:
+    """Parse until nothing changes: one pass takes away one national prefix, as in +44 (0)7..."""
+    for _ in range(len(text)):
+        if not _DIGITS.fullmatch(text):
+            break
+        try:
+            number = phonenumbers.parse(text, None)
+        except phonenumbers.NumberParseException:
+            break
+        canonical = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if canonical == text:
+            return number
+        text = canonical
+    raise ValueError(_FORM)
+
+
+def _is_costly(number: phonenumbers.PhoneNumber) -> bool:
+    if number.country_code in _COSTLY_CODES:
+        return True
+    kind = phonenumbers.number_type(number)
+    if kind != PhoneNumberType.UNKNOWN:
+        return kind in _COSTLY_TYPES
+    national = phonenumbers.national_significant_number(number)
+    return _looks_costly(number.country_code or 0, national[:_LEADING])
+
+
+_LEADING = 7
+"""Digits that tell what a number is: no plan in libphonenumber needs more for premium ranges."""
+_PLAIN = (
+    "fixed_line",
+    "mobile",
+    "toll_free",
+    "voip",
+    "personal_number",
+    "pager",
+    "uan",
+    "voicemail",
+)
+_PREMIUM = ("premium_rate", "shared_cost")
+
+
+@lru_cache(maxsize=16_384)
+def _looks_costly(country_code: int, leading: str) -> bool:
+    """Tell for an unassigned number what the nearest assigned numbers are.
+
+    libphonenumber types only what is assigned, but a network may carry the rest of a premium
+    range too. So the leading digits are filled up to a full number, fewer and fewer of them,
+    until the plan knows what comes out; where that is both, it counts as costly.
+    """
+    costly, plain, lengths = _plan(country_code)
+    for kept in range(len(leading), 0, -1):
+        full = [
+            leading[:kept] + digit * (length - kept)
+            for length in lengths
+            if length > kept
+            for digit in "0123456789"
+        ]
+        if any(map(costly.fullmatch, full)):
+            return True
+        if any(map(plain.fullmatch, full)):
+            return False
+    return False
+
+
+@lru_cache(maxsize=256)
+def _plan(country_code: int) -> tuple[re.Pattern[str], re.Pattern[str], tuple[int, ...]]:
+    """Return patterns of a country code's costly and plain numbers, and their lengths."""
+    plans = list(_regions(country_code))
+    lengths = set(
+        chain.from_iterable(p.general_desc.possible_length for p in plans if p.general_desc)
+    )
+    return _union(plans, _PREMIUM), _union(plans, _PLAIN), tuple(sorted(lengths))
+
+
+def _regions(country_code: int) -> Iterator[PhoneMetadata]:
+    for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code, ()):
+        found = PhoneMetadata.metadata_for_region_or_calling_code(country_code, region)
+        if found is not None:
+            yield found
+
+
+def _union(plans: list[PhoneMetadata], kinds: tuple[str, ...]) -> re.Pattern[str]:
+    described = (getattr(plan, kind) for plan in plans for kind in kinds)
+    patterns = {d.national_number_pattern for d in described if d and d.national_number_pattern}
+    return re.compile("|".join(f"(?:{p})" for p in sorted(patterns)) or r"(?!)")

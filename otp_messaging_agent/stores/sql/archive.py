@@ -1,0 +1,137 @@
+"""What people and programs look up: reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Select, case, func, select
+
+from ...message import Channel, Outcome, Status
+from ...safety.encryption import Keyring
+from ..base import Figures, Search
+from .schema import attempts, batches, messages, verifications
+
+RECENT = 1000
+"""Attempts that the latency figures are taken from."""
+
+
+def search(conn: Connection, s: Search, keys: Keyring) -> list[Mapping[str, Any]]:
+    """Return the rows of the newest messages that match."""
+    query: Select[Any] = select(messages).order_by(messages.c.id.desc()).limit(s.limit)
+    equal = {
+        "status": s.status,
+        "channel": s.channel,
+        "type": s.type,
+        "batch_id": s.batch_id,
+        "reference": s.reference,
+    }
+    for name, value in equal.items():
+        if value is not None:
+            query = query.where(messages.c[name] == value)
+    hashed = {"phone": "phone_number", "email": "email", "user": "user_id"}
+    for column, name in hashed.items():
+        value = getattr(s, name)
+        if value is not None:
+            query = query.where(messages.c[f"{column}_idx"] == keys.blind_index(name, value))
+    if s.since is not None:
+        query = query.where(messages.c.created_at >= s.since)
+    if s.until is not None:
+        query = query.where(messages.c.created_at < s.until)
+    if s.after is not None:
+        query = query.where(messages.c.id < s.after)
+    return list(conn.execute(query).mappings())
+
+
+def batch(conn: Connection, batch_id: str) -> Mapping[str, Any] | None:
+    """Return a batch with its messages counted by status."""
+    row = conn.execute(select(batches).where(batches.c.id == batch_id)).mappings().one_or_none()
+    if row is None:
+        return None
+    counted = conn.execute(
+        select(messages.c.status, func.count())
+        .where(messages.c.batch_id == batch_id)
+        .group_by(messages.c.status)
+    )
+    return {**row, "by_status": {status: n for status, n in counted}}
+
+
+def waiting(conn: Connection, at_most: int) -> int:
+    """Return how many messages wait, counting no further than *at_most*."""
+    some = select(messages.c.id).where(messages.c.due_at.is_not(None)).limit(at_most).subquery()
+    return int(conn.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def figures(conn: Connection, now: float) -> Figures:
+    """Count everything /metrics shows."""
+    by_status = conn.execute(
+        select(messages.c.status, func.count()).group_by(messages.c.status)
+    ).all()
+    final_sent = conn.execute(
+        select(func.count())
+        .select_from(messages)
+        .where(messages.c.status == Status.SENT.value, messages.c.finished_at.is_not(None))
+    ).scalar_one()
+    due = conn.execute(
+        select(messages.c.rank, func.count(), func.min(messages.c.due_at))
+        .where(
+            messages.c.due_at.is_not(None),
+            messages.c.due_at <= now,
+            messages.c.status != Status.SENDING.value,
+        )
+        .group_by(messages.c.rank)
+    ).all()
+    verified = conn.execute(
+        select(verifications.c.status, func.count()).group_by(verifications.c.status)
+    ).all()
+    return Figures(
+        by_status={s: n for s, n in by_status},
+        final_sent=final_sent,
+        waiting_by_rank={r: n for r, n, _ in due},
+        oldest_due_by_rank={r: oldest for r, _, oldest in due},
+        channels=_channels(conn),
+        timings=_timings(conn),
+        verifications={s: n for s, n in verified},
+    )
+
+
+def _channels(conn: Connection) -> list[Mapping[str, Any]]:
+    def count(condition: Any) -> Any:
+        return func.sum(case((condition, 1), else_=0))
+
+    found = conn.execute(
+        select(
+            attempts.c.channel,
+            attempts.c.provider,
+            func.count().label("attempts"),
+            count(attempts.c.outcome == Outcome.SENT.value).label("sent"),
+            count(attempts.c.outcome == Outcome.FAILED.value).label("failed"),
+            count(attempts.c.outcome == Outcome.AMBIGUOUS.value).label("ambiguous"),
+            count(attempts.c.receipt_status.in_(["delivered", "read"])).label("delivered"),
+            count(attempts.c.receipt_status == "undelivered").label("undelivered"),
+            func.sum(attempts.c.cost).label("cost"),
+        ).group_by(attempts.c.channel, attempts.c.provider)
+    ).mappings()
+    return [dict(r) for r in found]
+
+
+def _timings(conn: Connection) -> list[tuple[float, float, float]]:
+    """Return (accepted or due, send begun, answered) of the newest first attempts."""
+    newest = select(attempts).order_by(attempts.c.started_at.desc()).limit(RECENT).subquery()
+    ready = func.max(messages.c.created_at, func.coalesce(messages.c.scheduled_for, 0.0))
+    found = conn.execute(
+        select(ready, newest.c.started_at, newest.c.finished_at)
+        .join_from(newest, messages, messages.c.id == newest.c.message_id)
+        .where(newest.c.number == 1, newest.c.finished_at.is_not(None))
+    )
+    return [(a, b, c) for a, b, c in found]
+
+
+def recent_attempts(conn: Connection, since: float) -> list[tuple[Channel, str, float]]:
+    """Return the attempts begun since *since*."""
+    found = conn.execute(
+        select(attempts.c.channel, attempts.c.provider, attempts.c.started_at).where(
+            attempts.c.started_at > since
+        )
+    )
+    return [(Channel(c), p, at) for c, p, at in found]

@@ -1,0 +1,129 @@
+"""One thread that writes: what waits becomes one transaction, so a sync is shared by many.
+
+Callers of one moment have no order among themselves, so calls of the same operation are handed
+to it together: an operation is a function (connection, arguments) -> results, one for each.
+Where a transaction fails, its calls are tried one by one, so that only the bad one fails.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...errors import NotRunning, StoreUnavailable
+
+A = TypeVar("A")
+R = TypeVar("R")
+Operation = Callable[[Connection, Sequence[A]], Sequence[R]]
+
+MAX_BATCH = 1000
+"""Calls in one transaction; bounds how long the first of them waits."""
+
+
+class _Call:
+    """One call waiting for its commit; `done` is released once it has a result or an error."""
+
+    __slots__ = ("argument", "done", "error", "operation", "result")
+
+    def __init__(self, operation: Callable[..., Any], argument: Any) -> None:
+        self.operation = operation
+        self.argument = argument
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def wait(self) -> Any:
+        self.done.acquire()
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Writer:
+    """Carries out write operations durably, in groups."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._closed = False
+        self._gate = threading.Lock()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Write all that waits, then end."""
+        with self._gate:
+            if self._closed:
+                return
+            self._closed = True
+            self._calls.put(None)
+        self._thread.join(timeout)
+
+    def call(self, operation: Operation[A, R], argument: A) -> R:
+        """Return the operation's result for *argument* once it is committed."""
+        result: R = self.post(operation, argument).wait()
+        return result
+
+    def post(self, operation: Operation[A, R], argument: A) -> _Call:
+        """Hand in a call without waiting for it."""
+        call = _Call(operation, argument)
+        with self._gate:
+            if self._closed:
+                msg = "the store is closed"
+                raise NotRunning(msg)
+            self._calls.put(call)
+        return call
+
+    def _run(self) -> None:
+        while (calls := self._take()) is not None:
+            try:
+                self._commit(calls)
+            except Exception:  # noqa: BLE001 - one bad call must not fail the others
+                for call in calls:
+                    self._alone(call)
+            for call in calls:
+                call.done.release()
+
+    def _take(self) -> list[_Call] | None:
+        first = self._calls.get()
+        if first is None:
+            return None
+        calls = [first]
+        while len(calls) < MAX_BATCH:
+            try:
+                call = self._calls.get_nowait()
+            except queue.Empty:
+                break
+            if call is None:
+                self._calls.put(None)
+                break
+            calls.append(call)
+        return calls
+
+    def _commit(self, calls: Sequence[_Call]) -> None:
+        groups: dict[Callable[..., Any], list[_Call]] = {}
+        for call in calls:
+            groups.setdefault(call.operation, []).append(call)
+        with self._engine.begin() as connection:
+            for operation, group in groups.items():
+                results = operation(connection, [c.argument for c in group])
+                for call, result in zip(group, results, strict=True):
+                    call.result = result
+
+    def _alone(self, call: _Call) -> None:
+        try:
+            self._commit([call])
+        except SQLAlchemyError as e:
+            call.error = StoreUnavailable(f"the store could not write: {type(e).__name__}")
+            call.error.__cause__ = e
+        except Exception as e:  # noqa: BLE001 - goes to the caller, the thread lives on
+            call.error = e

@@ -1,0 +1,159 @@
+"""Joins a route to a call of the agent: strict reading before it, one way of answering after it.
+
+A view is one line, `(agent, what was asked, ...) -> answer model`. flask-openapi3 documents the
+route from the annotations set here; it does not validate, because its reading of a request is
+neither strict nor cheap (it makes a JSON schema for every query string it reads).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask import Response, current_app, request
+from flask_openapi3 import APIBlueprint
+from pydantic import BaseModel, ValidationError
+
+from ..errors import Fault, InvalidRequest, NotFound
+from . import body
+from .document import IdempotencyHeader, responses
+from .faults import invalid
+
+if TYPE_CHECKING:
+    from ..agent import IntelligentOTPAgent
+
+_Model = TypeVar("_Model", bound=BaseModel)
+View = Callable[..., BaseModel]
+Register = Callable[[View], View]
+
+JSON = "application/json"
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_READING = (400, 413, 415, 422)
+
+
+def agent() -> IntelligentOTPAgent:
+    """Return the agent the running app serves."""
+    found: IntelligentOTPAgent = current_app.extensions["agent"]
+    return found
+
+
+def respond(answer: BaseModel, status: int = 200) -> Response:
+    """Return *answer* as JSON; times are ISO 8601 in UTC."""
+    return Response(answer.__pydantic_serializer__.to_json(answer), status, mimetype=JSON)
+
+
+def takes(
+    api: APIBlueprint,
+    path: str,
+    model: type[BaseModel],
+    answer: type[BaseModel],
+    *refusals: int,
+    status: int = 202,
+    once: bool = True,
+    rows: bool = False,
+) -> Register:
+    """Register `view(agent, model, once)` as POST with a JSON body.
+
+    once: False where the call only reads; a key is then checked and not used, and the view is
+    called without it.
+    rows: the model is a frame of rows that the agent reads itself, each on its own.
+    """
+
+    def register(view: View) -> View:
+        def handler() -> Response:
+            raw, value = body.read()
+            key = body.once(value)
+            asked = body.as_frame(model, value) if rows else body.as_model(model, raw)
+            given = (asked, key) if once else (asked,)
+            return respond(view(agent(), *given), status)
+
+        also = (*_READING, *refusals, *((409,) if once else ()), 503)
+        _document(handler, view, body=model, header=IdempotencyHeader)
+        api.post(path, **_told(view, status, answer, *also))(handler)
+        return view
+
+    return register
+
+
+def acts(
+    api: APIBlueprint, path: str, names: type[BaseModel], answer: type[BaseModel]
+) -> Register:
+    """Register `view(agent, id, once)` as POST on the thing that *names* names, without a body."""
+
+    def register(view: View) -> View:
+        def handler(**where: str) -> Response:
+            body.read_nothing()
+            key = body.once({})
+            return respond(view(agent(), _id(where), key))
+
+        _document(handler, view, path=names, header=IdempotencyHeader)
+        api.post(path, **_told(view, 200, answer, 404, 409, *_READING, 503))(handler)
+        return view
+
+    return register
+
+
+def reads(api: APIBlueprint, path: str, names: type[BaseModel], answer: type[BaseModel]) -> Register:
+    """Register `view(agent, id)` as GET of the thing that *names* names."""
+
+    def register(view: View) -> View:
+        def handler(**where: str) -> Response:
+            return respond(view(agent(), _id(where)))
+
+        _document(handler, view, path=names)
+        api.get(path, **_told(view, 200, answer, 404, 503))(handler)
+        return view
+
+    return register
+
+
+def filters(api: APIBlueprint, path: str, model: type[_Model], answer: type[BaseModel]) -> Register:
+    """Register `view(agent, model)` as GET with *model* as its query string."""
+
+    def register(view: View) -> View:
+        def handler() -> Response:
+            return respond(view(agent(), _query(model)))
+
+        _document(handler, view, query=model)
+        api.get(path, **_told(view, 200, answer, 422, 503))(handler)
+        return view
+
+    return register
+
+
+def _document(handler: Callable[..., Response], view: View, **annotations: type[BaseModel]) -> None:
+    handler.__name__, handler.__doc__ = view.__name__, view.__doc__
+    handler.__annotations__ = annotations
+    vars(handler)["__delay_validate_request__"] = True  # flask-openapi3: leave the reading to us
+
+
+def _told(view: View, status: int, answer: type[BaseModel], *refusals: int) -> dict[str, Any]:
+    """Return what the document says of a route; the view's docstring is its text."""
+    summary, _, more = (view.__doc__ or "").partition("\n")
+    return {
+        "operation_id": view.__name__,
+        "summary": summary.rstrip("."),
+        "description": " ".join(more.split()) or summary,
+        "responses": responses(status, answer, *refusals),
+    }
+
+
+def _id(where: dict[str, str]) -> str:
+    (found,) = where.values()
+    if not _ID.fullmatch(found):
+        # No id looks like this, and not every store can be asked for it (NUL in PostgreSQL).
+        msg = "nothing has that id"
+        raise NotFound(msg)
+    return found
+
+
+def _query(model: type[_Model]) -> _Model:
+    given = request.args.to_dict(flat=False)
+    twice = [name for name, values in given.items() if len(values) > 1]
+    if twice:
+        raise InvalidRequest([Fault((name[:64],), "is given more than once") for name in twice])
+    try:
+        return model.model_validate_strings({name: values[0] for name, values in given.items()})
+    except ValidationError as e:
+        raise invalid(e) from None
