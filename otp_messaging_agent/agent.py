@@ -23,7 +23,7 @@ from .flow import ingest, report, route, validate
 from .flow import verify as verification
 from .message import MessageType, Status
 from .request import CheckRequest, MessageRequest, MessageSearch, OtpRequest
-from .stores.base import KeyReused, Once, Search, Store
+from .stores.base import KeyReused, Once, Store
 
 DRAIN_SECONDS = 10.0
 """How long a script that ends without `stop()` goes on sending what is due."""
@@ -144,15 +144,11 @@ class IntelligentOTPAgent:
             raise InvalidRequest(ingest.faults(e)) from None
         return self.submit_otp(request, once=self._once("send_otp", idempotency_key, request))
 
-    def submit_otp(
-        self, request: OtpRequest, *, once: Once | None = None
-    ) -> answer.OtpAccepted:
+    def submit_otp(self, request: OtpRequest, *, once: Once | None = None) -> answer.OtpAccepted:
         """Take in a request for a code."""
         return self._parts.intake.send_otp(request, once)
 
-    def send_message(
-        self, request: MessageRequest, *, once: Once | None = None
-    ) -> answer.Accepted:
+    def send_message(self, request: MessageRequest, *, once: Once | None = None) -> answer.Accepted:
         """Take in one message; returns once it is durable."""
         return self._parts.intake.send_message(request, once)
 

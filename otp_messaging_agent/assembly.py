@@ -19,10 +19,11 @@ from . import plugins
 from .channels.base import Medium
 from .config import Config
 from .flow import route, validate
-from .flow.deliver import Deliverer, Sending, Ways
+from .flow.deliver import Deliverer, Sending
 from .flow.dispatch import Dispatcher
 from .flow.enqueue import Bound, Codes, Intake
 from .flow.ingest import faults
+from .flow.verdict import Ways
 from .flow.verify import Verifier
 from .message import Channel
 from .providers.base import Context, Provider

@@ -147,6 +147,6 @@ class SendError(AgentError):
 
 
 class LookupUnsupported(AgentError):
-    """This provider cannot say whether it took a message."""
+    """The provider cannot say whether it took a message."""
 
     code = "lookup_unsupported"

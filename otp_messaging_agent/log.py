@@ -24,9 +24,7 @@ _OURS = frozenset({"message_id", "attempt_id", "verification_id", "batch_id", "t
 
 
 def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    return {
-        k: redact(v) if isinstance(v, str) and k not in _OURS else v for k, v in event.items()
-    }
+    return {k: redact(v) if isinstance(v, str) and k not in _OURS else v for k, v in event.items()}
 
 
 def get(name: str) -> Any:

@@ -11,7 +11,8 @@ from types import ModuleType
 def names(kind: str) -> list[str]:
     """Return the plug-ins in the folder *kind*, in order of their names."""
     folder = import_module(f"{__package__}.{kind}")
-    return sorted(m.name for m in iter_modules(folder.__path__) if m.name not in {"base", "migrations"})
+    found = {m.name for m in iter_modules(folder.__path__)}
+    return sorted(found - {"base", "migrations"})
 
 
 @cache

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -12,6 +10,7 @@ from pydantic import BaseModel
 
 from ..answer import Accepted, BulkAccepted, OtpAccepted, RowError, RowResult, as_time
 from ..errors import Fault, IdempotencyConflict, InvalidRequest, QueueFull, RateLimited
+from ..ids import Ids
 from ..message import Message, MessageType, Ticket
 from ..otp import code_hash, make_code
 from ..queues.base import Queue
@@ -22,34 +21,6 @@ from . import ingest, validate
 A = TypeVar("A", bound=BaseModel)
 MAX_ROWS = 10_000
 """Rows in one bulk request."""
-
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-def _base32(number: int, digits: int) -> str:
-    return "".join(_ALPHABET[number >> 5 * i & 31] for i in reversed(range(digits)))
-
-
-class Ids:
-    """Makes ids that sort by time: 48 bits of milliseconds, 80 random ones (a ULID).
-
-    Within a millisecond the random part counts up, so the rows of a bulk keep their order.
-    https://github.com/ulid/spec
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._last = (0, 0)
-        self._lock = threading.Lock()
-
-    def __call__(self, prefix: str) -> str:
-        """Return a new id, e.g. `msg_01k...`."""
-        with self._lock:
-            ms = max(int(self._clock() * 1000), self._last[0])
-            fresh = ms > self._last[0]
-            tail = secrets.randbits(79) if fresh else self._last[1] + 1
-            self._last = (ms, tail)
-        return f"{prefix}_{_base32(ms, 10)}{_base32(tail, 16)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +96,7 @@ class Intake:
                 errors[index] = e
         if not good:
             raise InvalidRequest(
-                [
-                    Fault(("messages", i, *f.loc), f.msg)
-                    for i, e in errors.items()
-                    for f in e.faults
-                ]
+                [Fault(("messages", i, *f.loc), f.msg) for i, e in errors.items() for f in e.faults]
             )
         self._admit(len(good))
         batch_id = self._ids("bat")
@@ -205,7 +172,6 @@ def _ticket(row: stores.Row) -> Ticket:
 
 def _in_batch(row: stores.Row, batch_id: str) -> stores.Row:
 
-
     if isinstance(row, Message):
         return replace(row, batch_id=batch_id)
     return replace(row, message=replace(row.message, batch_id=batch_id))
@@ -258,9 +224,7 @@ def _bulk(
     rows = [
         RowResult(
             index=i,
-            error=RowError(
-                code=e.code, detail=e.detail, errors=[f.as_json() for f in e.faults]
-            ),
+            error=RowError(code=e.code, detail=e.detail, errors=[f.as_json() for f in e.faults]),
         )
         for i, e in errors.items()
     ]

@@ -47,9 +47,7 @@ def metrics(
         "latency": latency,
         "cost": {
             "total": round(sum(c["cost"] or 0 for c in figures.channels), 6),
-            "by_channel": {
-                name: c["cost"] for name, c in _channels(figures.channels).items()
-            },
+            "by_channel": {name: c["cost"] for name, c in _channels(figures.channels).items()},
         },
         "verifications": _verifications(figures.verifications),
         "alerts": _alerts(figures, queue_size, latency),
@@ -102,11 +100,11 @@ def _channels(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         c = channels.setdefault(
             row["channel"], {**dict.fromkeys(counts, 0), "cost": 0.0, "providers": {}}
         )
-        one = {name: int(row[name] or 0) for name in counts}
+        one: dict[str, float] = {name: int(row[name] or 0) for name in counts}
         one["cost"] = round(row["cost"] or 0.0, 6)
         c["providers"][row["provider"]] = one
         for name in (*counts, "cost"):
-            c[name] = round(c[name] + one[name], 6)
+            c[name] += one[name]
     return channels
 
 

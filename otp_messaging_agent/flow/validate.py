@@ -152,9 +152,7 @@ def check(request: CheckRequest, rules: Rules) -> tuple[str | None, str]:
     return phone or mail, request.code.strip()
 
 
-def _scheduled(
-    request: MessageRequest, now: float, rules: Rules, faults: _Faults
-) -> float | None:
+def _scheduled(request: MessageRequest, now: float, rules: Rules, faults: _Faults) -> float | None:
     at = moment(request.scheduled_for, rules)
     if at is not None and at > now + YEAR:
         faults.append(Fault(("scheduled_for",), "must be within a year from now"))

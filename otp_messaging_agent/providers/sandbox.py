@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import Scope, SendError
+from ..inbox import InboxEntry
 from ..message import Channel, Receipt, Status
-from .base import Context, InboxEntry, Outgoing, Sent
+from .base import Context, Outgoing, Sent
 
 CHANNELS = tuple(Channel)
 LATE = 5.0

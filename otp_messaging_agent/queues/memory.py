@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 
 from .. import log
-
 from ..message import RANKS, Ticket
 from .base import Feed, Handle
 

@@ -6,9 +6,7 @@ No message of an error here repeats the address.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -19,6 +17,7 @@ _SEPARATORS = re.compile(
 )
 """What people and address books put between digits, invisible marks included."""
 _DIGITS = re.compile(r"\+[0-9]{4,20}", re.ASCII)
+_LONGEST = 64
 _FORM = "must be a phone number in international form: + and country code first, e.g. +447700900001"
 _COSTLY = "must not be a premium-rate, shared-cost, satellite or international-network number"
 _COSTLY_TYPES = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST})
@@ -36,7 +35,7 @@ def phone(raw: str, *, strict: bool, allow_premium: bool) -> str:
     strict: the number must be assigned by its country's plan, not only of a possible length.
     allow_premium: take numbers that cost the sender or the caller more than a normal call.
     """
-    number = _parsed(_SEPARATORS.sub("", raw))
+    number = _parsed(_SEPARATORS.sub("", raw) if len(raw) <= _LONGEST else "")
     if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
         raise ValueError(_FORM)
     if strict and not phonenumbers.is_valid_number(number):
@@ -56,7 +55,7 @@ def email(raw: str) -> str:
     if len(raw) > _EMAIL_MAX:
         raise ValueError(_EMAIL)
     try:
-        parts = validate_email(raw, check_deliverability=False)
+        parts = validate_email(raw, check_deliverability=False, strict=True)
     except EmailNotValidError:
         raise ValueError(_EMAIL) from None
     return f"{parts.local_part}@{parts.ascii_domain}"
@@ -129,18 +128,11 @@ def _looks_costly(country_code: int, leading: str) -> bool:
 @lru_cache(maxsize=256)
 def _plan(country_code: int) -> tuple[re.Pattern[str], re.Pattern[str], tuple[int, ...]]:
     """Return patterns of a country code's costly and plain numbers, and their lengths."""
-    plans = list(_regions(country_code))
-    lengths = set(
-        chain.from_iterable(p.general_desc.possible_length for p in plans if p.general_desc)
-    )
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code, ())
+    found = (PhoneMetadata.metadata_for_region(region) for region in regions)
+    plans = [plan for plan in found if plan is not None]
+    lengths = {n for plan in plans if plan.general_desc for n in plan.general_desc.possible_length}
     return _union(plans, _PREMIUM), _union(plans, _PLAIN), tuple(sorted(lengths))
-
-
-def _regions(country_code: int) -> Iterator[PhoneMetadata]:
-    for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code, ()):
-        found = PhoneMetadata.metadata_for_region_or_calling_code(country_code, region)
-        if found is not None:
-            yield found
 
 
 def _union(plans: list[PhoneMetadata], kinds: tuple[str, ...]) -> re.Pattern[str]:

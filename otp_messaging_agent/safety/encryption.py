@@ -199,7 +199,7 @@ def _create(path: Path, text: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # only there can a folder be opened and synced
+    if os.name != "posix":  # pragma: no cover - elsewhere a folder cannot be opened and synced
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

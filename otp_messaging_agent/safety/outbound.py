@@ -4,9 +4,8 @@ A request ends by its deadline, whatever the other side does: with a time-out pe
 dripped a byte at a time holds a worker for minutes, so each wait here is for what is left of the
 whole. Where no answer came, the error says whether the request may have been carried out.
 
-No redirect is followed, nothing is sent twice, neither proxies nor credentials come from the
-environment. The reader of answers is the standard library's; pool and sockets are our own, for
-one write a request and no system call that a kept connection can do without.
+No redirect is followed, nothing is sent twice, no proxy or password comes from the environment.
+Pool and sockets are our own: one write a request, no system call that a kept connection can spare.
 """
 
 from __future__ import annotations
@@ -30,18 +29,17 @@ from urllib3.util.wait import wait_for_read
 
 from ..errors import AgentError
 
+MAX_ANSWER = 1 << 20
+"""Bytes of a body that are taken; a longer one counts as garbled."""
+
 IDLE_FOR = 50.0
-"""Seconds a connection is kept unused. A server's close is seen, but a firewall that drops the
-connection in silence (the shortest usual limit is a minute) makes the next answer a lost one."""
+"""Seconds a connection rests at most: firewalls drop one in silence after a minute or more."""
 
 _SLACK = 0.02
 """Seconds a wait may outlast its deadline: most reads then need no system call to set it."""
 
 _PORTS = {"http": 80, "https": 443}
-
-_FIRST_LINE = re.compile(r"[A-Z]+ /[!-\"$-~]* HTTP/1\.1")
-"""Only visible ASCII, no fragment."""
-
+_FIRST_LINE = re.compile(r"[A-Z]+ /[!-\"$-~]* HTTP/1\.1")  # visible ASCII, no fragment
 Headers = Mapping[str, str]
 
 
@@ -53,12 +51,13 @@ class OutboundError(AgentError):
     """
 
     permanent = False
-    status = 502
 
     def __init__(self, cause: Exception, *, written: bool) -> None:
         super().__init__(type(cause).__name__)
         self.written = written
-        self.code = _code(cause) if written else "unreachable"
+        late, cut = isinstance(cause, TimeoutError), isinstance(cause, OSError | IncompleteRead)
+        code = "timeout" if late else "connection_cut" if cut else "garbled_answer"
+        self.code = code if written else "unreachable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +109,11 @@ class Outbound:
     """An HTTP/1.1 client for many threads that keeps its connections.
 
     pool_size: connections kept per host; threads beyond that connect anew each time.
-    max_answer: bytes of body that are taken; a longer one counts as garbled.
     tls: whom to trust, by default the authorities the system trusts.
     """
 
-    def __init__(
-        self, *, pool_size: int = 64, max_answer: int = 1 << 20, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, *, pool_size: int = 256, tls: ssl.SSLContext | None = None) -> None:
         self._pool_size = pool_size
-        self._max_answer = max_answer
         self._tls = tls or ssl.create_default_context()
         self._tls.sslsocket_class = _TlsSocket
         self._resting: dict[str, list[_Socket]] = {}
@@ -137,10 +132,10 @@ class Outbound:
         first = f"{method} {place.path or '/'}{mark}{query} HTTP/1.1"
         request = _render(first, place.netloc, headers, body)
         resting = self._resting.setdefault(f"{place.scheme}://{place.netloc}", [])
-        sock = self._kept(resting, deadline) or self._connect(place, deadline)
+        sock = _kept(resting, deadline) or self._connect(place, deadline)
         try:
             sock.send_all(request)
-            answer, reusable = self._read(HTTPResponse(sock, method=method))
+            answer, reusable = _read(HTTPResponse(sock, method=method))
         except BaseException as e:
             sock.close()
             if isinstance(e, OSError | HTTPException | ValueError):
@@ -160,16 +155,6 @@ class Outbound:
             while resting:
                 resting.pop().close()
 
-    @staticmethod
-    def _kept(resting: list[_Socket], deadline: float) -> _Socket | None:
-        with suppress(IndexError):  # none is left: `while resting` could lose to another thread
-            while sock := resting.pop():
-                sock.deadline = deadline
-                if sock.is_usable():
-                    return sock
-                sock.close()
-        return None
-
     def _connect(self, place: SplitResult, deadline: float) -> _Socket:
         sock: _Socket | None = None
         try:
@@ -184,25 +169,6 @@ class Outbound:
                 sock.close()
             raise OutboundError(e, written=False) from None
         return sock
-
-    def _read(self, response: HTTPResponse) -> tuple[Answer, bool]:
-        """Return the answer and whether its connection can be used again."""
-        try:
-            response.begin()
-            if response.status < HTTPStatus.OK or (response.length or 0) > self._max_answer:
-                raise ValueError
-            body = response.read(self._max_answer + 1 if response.length is None else None)
-        finally:
-            response.close()
-        if len(body) > self._max_answer:
-            raise ValueError
-        return Answer(response.status, response.msg, body), not response.will_close
-
-
-def _code(cause: Exception) -> str:
-    if isinstance(cause, TimeoutError):
-        return "timeout"
-    return "connection_cut" if isinstance(cause, OSError | IncompleteRead) else "garbled_answer"
 
 
 @lru_cache(maxsize=64)
@@ -220,12 +186,34 @@ def _render(first: str, host: str, headers: Headers, body: bytes | None) -> byte
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
     head = "\r\n".join(lines)
-    if not (
-        _FIRST_LINE.fullmatch(first) and head.count("\n") == head.count("\r") == len(lines) - 1
-    ):
+    if not _FIRST_LINE.fullmatch(first) or {head.count("\n"), head.count("\r")} != {len(lines) - 1}:
         msg = "no blank may stand in a URL and no line break in a header"
         raise ValueError(msg)
     return head.encode("latin-1") + b"\r\n\r\n" + (body or b"")
+
+
+def _read(response: HTTPResponse) -> tuple[Answer, bool]:
+    """Return the answer and whether its connection can be used again."""
+    try:
+        response.begin()
+        if response.status < HTTPStatus.OK or (response.length or 0) > MAX_ANSWER:
+            raise ValueError
+        body = response.read(MAX_ANSWER + 1 if response.length is None else None)
+    finally:
+        response.close()
+    if len(body) > MAX_ANSWER:
+        raise ValueError
+    return Answer(response.status, response.msg, body), not response.will_close
+
+
+def _kept(resting: list[_Socket], deadline: float) -> _Socket | None:
+    with suppress(IndexError):  # none is left: `while resting` could lose to another thread
+        while sock := resting.pop():
+            sock.deadline = deadline
+            if sock.is_usable():
+                return sock
+            sock.close()
+    return None
 
 
 def _dial(place: SplitResult, deadline: float) -> _Socket:

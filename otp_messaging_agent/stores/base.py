@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..inbox import Inbox
 from ..message import (
     Attempt,
     Channel,
@@ -22,7 +23,6 @@ from ..message import (
     Verification,
     VerificationStatus,
 )
-from ..providers.base import Inbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,16 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from flask import Flask, Response, request
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 
+from .. import log
 from ..errors import AgentError, InvalidRequest, RateLimited
+from .headers import REQUEST_ID
 
-log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 PROBLEM = "application/problem+json"
 
@@ -162,9 +163,10 @@ _SAID = {
 
 
 def _unexpected(error: Exception) -> Response:
-    # Formatted here, because a logger may add the variables of each frame: codes and numbers.
+    # Without the variables of each frame, which hold codes and numbers.
     trace = "".join(traceback.format_exception(error))
-    log.error("unexpected error", endpoint=request.endpoint, trace=trace)
+    request_id = request.environ.get(REQUEST_ID)
+    _log.error("unexpected error", endpoint=request.endpoint, request_id=request_id, trace=trace)
     told = AgentError("an unexpected error; the log has it under this answer's X-Request-Id")
     return Response(to_json(problem(told)), told.status, mimetype=PROBLEM)
 

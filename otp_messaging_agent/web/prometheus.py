@@ -1,4 +1,7 @@
-"""The figures of the agent as Prometheus families; labels are words of the contract, so bounded."""
+"""The figures of the agent as Prometheus families.
+
+Labels are words of the contract and names from the config, so there is a bounded number of them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,16 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 _PREFIX = "otp_agent_"
+_PER_PROVIDER = {
+    "attempts": "Attempts to send.",
+    "sent": "Attempts that a provider took.",
+    "failed": "Attempts that a provider did not take.",
+    "ambiguous": "Attempts of which it is not known whether the provider took them.",
+    "delivered": "Attempts with a receipt that says delivered.",
+    "undelivered": "Attempts with a receipt that says undelivered.",
+    "cost": "Money spent, in the unit of cost_per_message.",
+}
+_QUANTILES = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}
 
 
 class Figures(Collector):
@@ -25,58 +38,55 @@ class Figures(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every family."""
         m = self._metrics
-        stats = m["database_stats"]
-        yield _gauge("queue_size", "Messages due and not yet sending.", m["queue_size"])
-        yield _gauge("uptime_seconds", "Since the agent was made.", m["uptime_seconds"])
-        yield _gauge("success_ratio", "Arrived of finished messages.", stats["success_rate"])
+        stats, checks = m["database_stats"], m["verifications"]
+        yield _one("queue_size", "Messages due and not yet sending.", m["queue_size"])
+        yield _one("uptime_seconds", "Time since processing started.", m["uptime_seconds"])
+        yield _one("success_ratio", "Arrived of finished messages.", stats["success_rate"])
         yield _by("messages", "Messages by status.", "status", stats["by_status"])
-        yield _by("verifications", "Verifications by status.", "status", m["verifications"])
-        yield _gauge("alerts", "Active alerts.", len(m["alerts"]))
+        yield _by("verifications", "Verifications by status.", "status", checks["by_status"])
+        yield _one("verified_ratio", "Approved of all verifications.", checks["conversion"])
+        alerts = {alert["name"]: 1 for alert in m["alerts"]}
+        yield _by("alert_active", "1 for each active alert.", "alert", alerts)
         yield from _queue(m["queue"])
-        yield from _channels(m["channels"])
-        yield from _leaves("latency", "Latency.", m["latency"])
-        yield from _leaves("cost", "Money, in the unit of cost_per_message.", m["cost"])
+        yield from _providers(m["channels"])
+        yield from _latency(m["latency"])
 
 
-def _gauge(name: str, text: str, value: float) -> Metric:
+def _one(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(_PREFIX + name, text, value=value)
 
 
-def _by(name: str, text: str, label: str, values: Mapping[str, Any]) -> Metric:
+def _by(name: str, text: str, label: str, values: Mapping[str, float | None]) -> Metric:
     family = GaugeMetricFamily(_PREFIX + name, text, labels=[label])
     for key, value in values.items():
-        if _is_number(value):
+        if value is not None:
             family.add_metric([key], value)
     return family
 
 
 def _queue(queue: Mapping[str, Any]) -> Iterator[Metric]:
-    lanes: Mapping[str, Mapping[str, Any]] = queue.get("lanes", {})
+    lanes: Mapping[str, Mapping[str, Any]] = queue["lanes"]
+    waiting = {lane: its["waiting"] for lane, its in lanes.items()}
+    oldest = {lane: its["oldest_wait_seconds"] for lane, its in lanes.items()}
+    yield _by("queue_waiting", "Messages that wait, by lane.", "lane", waiting)
+    yield _by("queue_oldest_wait_seconds", "Wait of the oldest, by lane.", "lane", oldest)
+    yield _one("queue_tickets", "Tickets in this process's queue.", queue["tickets"])
+    yield _one("queue_limit", "Waiting messages past which 503 is given.", queue["max_waiting"])
+
+
+def _providers(channels: Mapping[str, Any]) -> Iterator[Metric]:
+    for figure, text in _PER_PROVIDER.items():
+        family = GaugeMetricFamily(f"{_PREFIX}channel_{figure}", text, labels=["channel", "provider"])
+        for channel, its in channels.items():
+            for provider, one in its["providers"].items():
+                family.add_metric([channel, provider], one[figure])
+        yield family
+
+
+def _latency(latency: Mapping[str, Any]) -> Iterator[Metric]:
     for figure, text in (
-        ("waiting", "Messages that wait, by lane."),
-        ("oldest_wait_seconds", "How long the oldest due message waits, by lane."),
+        ("queue_wait_seconds", "From due to begun, over the newest attempts."),
+        ("send_seconds", "What a provider takes to answer, over the newest attempts."),
     ):
-        values = {lane: its.get(figure) for lane, its in lanes.items()}
-        yield _by(f"queue_{figure}", text, "lane", values)
-    yield from _leaves("queue", "Queue.", {k: v for k, v in queue.items() if k != "lanes"})
-
-
-def _channels(channels: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
-    names = sorted({n for its in channels.values() for n, v in its.items() if _is_number(v)})
-    for name in names:
-        values = {channel: its.get(name) for channel, its in channels.items()}
-        yield _by(f"channel_{name}", f"{name.replace('_', ' ')}, by channel.", "channel", values)
-
-
-def _leaves(name: str, text: str, node: Mapping[str, Any]) -> Iterator[Metric]:
-    """Yield each number of *node*, whatever its depth, under the path to it."""
-    for key, value in node.items():
-        path = f"{name}_{key}".lower()
-        if isinstance(value, Mapping):
-            yield from _leaves(path, text, value)
-        elif _is_number(value):
-            yield _gauge(path, f"{text} {key}".replace("_", " "), value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        spread = latency[figure]
+        yield _by(figure, text, "quantile", {q: spread[p] for p, q in _QUANTILES.items()})

@@ -42,9 +42,9 @@ def verify_otp(agent: IntelligentOTPAgent, asked: CheckRequest, once: Once | Non
 def send_message(
     agent: IntelligentOTPAgent, asked: MessageRequest, once: Once | None
 ) -> Accepted:
-    """Send a message, now or at `scheduled_for`.
+    """Send a message, now or later.
 
-    The channel is chosen by priority, cost and what was learned of each channel;
+    Later is `scheduled_for`. The channel is chosen by priority, cost and what was learned of each channel;
     `preferred_channel` goes first. With `message_type` otp this is `/send-otp`.
     """
     return agent.send_message(asked, once=once)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, RowMapping, Select, case, func, select
 
 from ...message import Channel, Outcome, Status
 from ...safety.encryption import Keyring
@@ -16,7 +16,7 @@ RECENT = 1000
 """Attempts that the latency figures are taken from."""
 
 
-def search(conn: Connection, s: Search, keys: Keyring) -> list[Mapping[str, Any]]:
+def search(conn: Connection, s: Search, keys: Keyring) -> list[RowMapping]:
     """Return the rows of the newest messages that match."""
     query: Select[Any] = select(messages).order_by(messages.c.id.desc()).limit(s.limit)
     equal = {
@@ -40,7 +40,7 @@ def search(conn: Connection, s: Search, keys: Keyring) -> list[Mapping[str, Any]
         query = query.where(messages.c.created_at < s.until)
     if s.after is not None:
         query = query.where(messages.c.id < s.after)
-    return list(conn.execute(query).mappings())
+    return list(conn.execute(query).mappings().all())
 
 
 def batch(conn: Connection, batch_id: str) -> Mapping[str, Any] | None:
@@ -49,11 +49,17 @@ def batch(conn: Connection, batch_id: str) -> Mapping[str, Any] | None:
     if row is None:
         return None
     counted = conn.execute(
-        select(messages.c.status, func.count())
+        select(messages.c.status, func.count().label("n"))
         .where(messages.c.batch_id == batch_id)
         .group_by(messages.c.status)
     )
-    return {**row, "by_status": {status: n for status, n in counted}}
+    return {**row, "by_status": {r.status: r.n for r in counted}}
+
+
+def verification(conn: Connection, verification_id: str) -> RowMapping | None:
+    """Return a verification's row, or None."""
+    query = select(verifications).where(verifications.c.id == verification_id)
+    return conn.execute(query).mappings().one_or_none()
 
 
 def waiting(conn: Connection, at_most: int) -> int:
@@ -65,7 +71,7 @@ def waiting(conn: Connection, at_most: int) -> int:
 def figures(conn: Connection, now: float) -> Figures:
     """Count everything /metrics shows."""
     by_status = conn.execute(
-        select(messages.c.status, func.count()).group_by(messages.c.status)
+        select(messages.c.status, func.count().label("n")).group_by(messages.c.status)
     ).all()
     final_sent = conn.execute(
         select(func.count())
@@ -82,16 +88,16 @@ def figures(conn: Connection, now: float) -> Figures:
         .group_by(messages.c.rank)
     ).all()
     verified = conn.execute(
-        select(verifications.c.status, func.count()).group_by(verifications.c.status)
+        select(verifications.c.status, func.count().label("n")).group_by(verifications.c.status)
     ).all()
     return Figures(
-        by_status={s: n for s, n in by_status},
+        by_status={r.status: r.n for r in by_status},
         final_sent=final_sent,
         waiting_by_rank={r: n for r, n, _ in due},
         oldest_due_by_rank={r: oldest for r, _, oldest in due},
         channels=_channels(conn),
         timings=_timings(conn),
-        verifications={s: n for s, n in verified},
+        verifications={r.status: r.n for r in verified},
     )
 
 

@@ -150,24 +150,28 @@ def _issue(
 
 def _pending(conn: Connection, new: dict[str, Any], now: float) -> Verification | None:
     """Count a resend on the pending verification, or end it where its time is over."""
-    row = conn.execute(
-        select(verifications).where(
-            verifications.c.recipient_idx == new["recipient_idx"],
-            verifications.c.purpose == new["purpose"],
-            verifications.c.status == VerificationStatus.PENDING.value,
+    row = (
+        conn.execute(
+            select(verifications).where(
+                verifications.c.recipient_idx == new["recipient_idx"],
+                verifications.c.purpose == new["purpose"],
+                verifications.c.status == VerificationStatus.PENDING.value,
+            )
         )
-    ).one_or_none()
+        .mappings()
+        .one_or_none()
+    )
     if row is None:
         return None
-    if row.expires_at <= now:
-        end(conn, row.id, VerificationStatus.EXPIRED, now)
+    if row["expires_at"] <= now:
+        end(conn, row["id"], VerificationStatus.EXPIRED, now)
         return None
     conn.execute(
         update(verifications)
-        .where(verifications.c.id == row.id)
+        .where(verifications.c.id == row["id"])
         .values(sends=verifications.c.sends + 1)
     )
-    return verification({**row._mapping, "sends": row.sends + 1}, now)
+    return verification({**row, "sends": row["sends"] + 1}, now)
 
 
 def _begin(conn: Connection, new: dict[str, Any]) -> Verification:

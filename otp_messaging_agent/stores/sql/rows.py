@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ...inbox import InboxEntry
 from ...message import (
     Attempt,
     Channel,
@@ -17,7 +18,6 @@ from ...message import (
     Verification,
     VerificationStatus,
 )
-from ...providers.base import InboxEntry
 from ...safety.encryption import Keyring
 
 _SECRET = {
@@ -69,10 +69,10 @@ def message_row(m: Message, keys: Keyring) -> dict[str, Any]:
     return row
 
 
-def message(row: Mapping[str, Any], keys: Keyring) -> Message:
+def message(row: Mapping[Any, Any], keys: Keyring) -> Message:
     """Return the message a row holds."""
-    plain = {name: row[name] for name in _PLAIN}
-    secret = {name: _open(keys, column, row) for column, name in _SECRET.items()}
+    plain: dict[str, Any] = {name: row[name] for name in _PLAIN}
+    secret: dict[str, Any] = {name: _open(keys, column, row) for column, name in _SECRET.items()}
     metadata = _open(keys, "metadata_enc", row)
     preferred = row["preferred_channel"]
     return Message(
@@ -90,7 +90,7 @@ def _seal(keys: Keyring, column: str, row: str, text: str) -> bytes:
     return keys.encrypt(text, table="messages", column=column, row=row)
 
 
-def _open(keys: Keyring, column: str, row: Mapping[str, Any]) -> str | None:
+def _open(keys: Keyring, column: str, row: Mapping[Any, Any]) -> str | None:
     blob = row[column]
     if blob is None:
         return None
@@ -112,7 +112,7 @@ def attempt_row(a: Attempt) -> dict[str, Any]:
     }
 
 
-def attempt(row: Mapping[str, Any]) -> Attempt:
+def attempt(row: Mapping[Any, Any]) -> Attempt:
     """Return the attempt a row holds."""
     values = dict(row)
     values["channel"] = Channel(row["channel"])
@@ -122,7 +122,7 @@ def attempt(row: Mapping[str, Any]) -> Attempt:
     return Attempt(**values)
 
 
-def verification(row: Mapping[str, Any], now: float) -> Verification:
+def verification(row: Mapping[Any, Any], now: float) -> Verification:
     """Return the verification a row holds; one past its time counts as expired."""
     status = VerificationStatus(row["status"])
     if status is VerificationStatus.PENDING and row["expires_at"] <= now:
@@ -162,7 +162,7 @@ def inbox_row(e: InboxEntry, keys: Keyring) -> dict[str, Any]:
     }
 
 
-def inbox_entry(row: Mapping[str, Any], keys: Keyring) -> InboxEntry:
+def inbox_entry(row: Mapping[Any, Any], keys: Keyring) -> InboxEntry:
     """Return the inbox entry a row holds."""
 
     def opened(column: str) -> str:

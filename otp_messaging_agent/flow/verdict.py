@@ -1,0 +1,163 @@
+"""What came of an attempt, kept: sent, try again at, or ended. Used by `deliver` and `ask`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from .. import log
+from ..channels.base import Medium
+from ..errors import SendError
+from ..message import Attempt, Channel, Message, Outcome, Status, Ticket
+from ..providers.base import Provider, Sent
+from ..queues.base import Queue
+from ..safety.pace import Pace
+from ..stores.base import Dispatch, Verdict, Work
+from . import route
+
+ASK_AFTER = 2.0
+"""Seconds before a provider is first asked about an ambiguous send; doubled each time."""
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways out: providers by (channel, name), and how they are chosen."""
+
+    options: Sequence[route.Option]
+    providers: Mapping[tuple[Channel, str], Provider]
+    policy: route.Policy
+    learned: route.Learned
+    pace: Pace
+
+    def now(self) -> list[route.Option]:
+        """Return the options with the wait that their limits ask for now."""
+        waits = {o.channel: self.pace.wait(o.channel) for o in self.options}
+        return [replace(o, wait=waits[o.channel]) if waits[o.channel] else o for o in self.options]
+
+    def medium(self, channel: Channel) -> Medium:
+        """Return the rules of a channel that is on."""
+        return next(o.medium for o in self.options if o.channel is channel)
+
+
+class Verdicts:
+    """Writes verdicts and puts the ticket of whatever is to be tried again."""
+
+    def __init__(
+        self,
+        store: Dispatch,
+        queue: Queue,
+        ways: Ways,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._ways = ways
+        self._clock = clock
+        self._random = random
+
+    def sent(self, m: Message, attempt: Attempt, provider: Provider, sent: Sent) -> None:
+        """Keep that the provider took it."""
+        now = self._clock()
+        known = sent.status is not Status.SENT
+        within = self._ways.medium(attempt.channel).receipt_within
+        ended = replace(
+            attempt,
+            finished_at=now,
+            outcome=Outcome.SENT,
+            provider_message_id=sent.provider_message_id,
+            cost=attempt.cost if sent.cost is None else sent.cost,
+            receipt_by=now + within if provider.receipts and not known else None,
+            receipt_status=sent.status if known else None,
+            receipt_at=now if known else None,
+            error_code=None,
+        )
+        verdict = Verdict(m.id, m.version, sent.status, now, attempt=ended)
+        self._store.settle(verdict, wait=False)
+
+    def failed(self, work: Work, attempt: Attempt, error: SendError) -> None:
+        """Keep that the provider did not take it, or that nobody knows."""
+        now = self._clock()
+        ended = replace(
+            attempt,
+            finished_at=now,
+            outcome=Outcome.AMBIGUOUS if error.ambiguous else Outcome.FAILED,
+            error_code=error.code,
+            error_detail=error.detail[:500] or None,
+            permanent=error.permanent,
+            scope=error.scope.value,
+            retry_after=error.retry_after,
+        )
+        _log.info(
+            "attempt_failed",
+            attempt_id=attempt.id,
+            channel=attempt.channel.value,
+            provider=attempt.provider,
+            code=error.code,
+            ambiguous=error.ambiguous,
+        )
+        if error.ambiguous:
+            m = work.message
+            self.later(m, m.version, Status.SENDING, now + ASK_AFTER, now, ended)
+        else:
+            self.next(work, ended, now)
+
+    def next(self, work: Work, ended: Attempt, now: float) -> None:
+        """After a try that did not send: retry, fall back, or end."""
+        m = work.message
+        tried = [*work.attempts, ended]
+        if route.ends_message(ended):
+            self.end(m, Status.FAILED, ended.error_code, now, ended)
+            return
+        ways = self._ways
+        decision = route.decide(m, tried, ways.now(), ways.policy, ways.learned)
+        due = route.next_try(tried, decision, ways.policy, self._random())
+        if due is None:
+            self.end(m, *self.nothing_left(tried, decision), now, ended)
+        else:
+            self.later(m, m.version, Status.QUEUED, due, now, ended)
+
+    @staticmethod
+    def nothing_left(
+        attempts: Sequence[Attempt], decision: route.Decision
+    ) -> tuple[Status, str | None]:
+        """Return how a message ends for which no way is left, and why."""
+        if route.out_of_time(decision):
+            return Status.EXPIRED, "expired"
+        return Status.FAILED, attempts[-1].error_code if attempts else "no_channel"
+
+    def later(
+        self,
+        m: Message,
+        version: int,
+        status: Status,
+        due_at: float,
+        now: float,
+        attempt: Attempt | None = None,
+    ) -> None:
+        """Try again at *due_at*; version is the one the message was read with."""
+        verdict = Verdict(
+            m.id,
+            version,
+            status,
+            now,
+            due_at=due_at,
+            error_code=None if attempt is None else attempt.error_code,
+            attempt=attempt,
+        )
+        self._store.settle(verdict)
+        self._queue.put(Ticket(m.rank, due_at, m.id))
+
+    def end(
+        self,
+        m: Message,
+        status: Status,
+        code: str | None,
+        now: float,
+        attempt: Attempt | None = None,
+    ) -> None:
+        """Nothing more will be tried."""
+        self._store.settle(Verdict(m.id, m.version, status, now, error_code=code, attempt=attempt))
+        _log.info("message_ended", message_id=m.id, status=status.value, code=code)

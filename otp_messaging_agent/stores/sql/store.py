@@ -1,0 +1,208 @@
+"""The contract of a store, each method one operation of the writer or one read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...errors import StoreUnavailable
+from ...inbox import InboxEntry
+from ...message import (
+    Attempt,
+    Channel,
+    Message,
+    Receipt,
+    Status,
+    Ticket,
+    Verification,
+)
+from ...message import VerificationStatus as VStatus
+from ...safety.encryption import Keyring
+from ..base import (
+    Check,
+    Checked,
+    Figures,
+    KeyReused,
+    Limited,
+    Once,
+    Replay,
+    RowResult,
+    Search,
+    Submission,
+    Verdict,
+    Work,
+)
+from . import archive, checks, dispatch, engine, inbox, intake, lease, prepare, receipts, rows
+from .writer import Writer
+
+T = TypeVar("T")
+RENEW = 2.0
+"""Seconds between two heartbeats of the dispatcher."""
+
+
+class SqlStore:
+    """The contract of `stores.base` over a SQL database."""
+
+    def __init__(self, url: str, synchronous: str, keys: Keyring) -> None:
+        self._engines = engine.Engines(url, synchronous)
+        self._keys = keys
+        self._writer = Writer(self._engines.write)
+        self._renewed: tuple[str, float] = ("", 0.0)
+
+    def open(self) -> None:
+        """Create or migrate the schema and start what writes."""
+        try:
+            self._engines.migrate()
+        except SQLAlchemyError as e:
+            msg = f"cannot open the store: {getattr(e, 'orig', None) or type(e).__name__}"
+            raise StoreUnavailable(msg) from e
+        self._writer.start()
+
+    def close(self, timeout: float) -> None:
+        """Write what waits and release everything."""
+        self._writer.stop(timeout)
+        self._engines.dispose()
+
+    def _read(self, query: Callable[..., T], *args: Any) -> T:
+        try:
+            with self._engines.read.connect() as connection:
+                return query(connection, *args)
+        except SQLAlchemyError as e:
+            msg = f"the store could not read: {type(e).__name__}"
+            raise StoreUnavailable(msg) from e
+
+    # ------------------------------------------------------------ intake
+
+    def submit(self, submission: Submission) -> list[RowResult] | Replay | KeyReused:
+        """Keep all rows, or replay the answer of an earlier submission."""
+        return self._writer.call(intake.submit, prepare.submission(submission, self._keys))
+
+    def check(self, check: Check) -> Checked | Limited | Replay | KeyReused:
+        """Count one try, then compare: one atomic step."""
+        return self._writer.call(checks.check, prepare.check(check, self._keys))
+
+    def cancel_message(
+        self, message_id: str, now: float, once: Once | None = None
+    ) -> Status | Replay | KeyReused | None:
+        """Cancel a waiting message; return the status it then has."""
+        return self._writer.call(
+            checks.cancel_message, checks.Cancel(message_id, now, prepare.once(once, self._keys))
+        )
+
+    def cancel_verification(
+        self, verification_id: str, now: float, once: Once | None = None
+    ) -> VStatus | Replay | KeyReused | None:
+        """Cancel a pending verification and what still waits to be sent of it."""
+        return self._writer.call(
+            checks.cancel_verification,
+            checks.Cancel(verification_id, now, prepare.once(once, self._keys)),
+        )
+
+    def forget_keys(self, before: float) -> int:
+        """Drop idempotency keys and limit counts from before *before*."""
+        return self._writer.call(intake.forget, before)
+
+    # ---------------------------------------------------------- dispatch
+
+    def lead(self, owner: str, now: float, ttl: float) -> bool:
+        """Become or stay the one process that dispatches."""
+        owner = lease.identity(owner)
+        mine, at = self._renewed
+        if mine == owner and ttl > 0 and at <= now < at + min(RENEW, ttl / 3):
+            return True
+        holder = self._read(lease.holder)
+        if (
+            holder
+            and holder[0] != owner
+            and (ttl == 0 or (holder[1] > now and not lease.is_dead(holder[0], owner)))
+        ):
+            self._renewed = ("", 0.0)
+            return False
+        leading = self._writer.call(lease.lead, lease.Lead(owner, now, ttl))
+        self._renewed = (owner, now) if leading else ("", 0.0)
+        return leading
+
+    def tickets(self, rank: int, limit: int, until: float) -> list[Ticket]:
+        """Return the first messages of *rank* due by *until*, in order."""
+        return self._read(dispatch.tickets, rank, limit, until)
+
+    def load(self, message_id: str) -> Work | None:
+        """Return the message with its attempts, None where there is none."""
+        return self._read(dispatch.load, message_id, self._keys)
+
+    def begin(self, attempt: Attempt, version: int, lease_until: float) -> bool:
+        """Claim the message at *version* and keep the attempt before it is made."""
+        return self._writer.call(dispatch.begin, dispatch.Begin(attempt, version, lease_until))
+
+    def settle(self, verdict: Verdict, *, wait: bool = True) -> bool:
+        """Keep *verdict*; with wait=False with the next commit."""
+        if wait:
+            return self._writer.call(dispatch.settle, verdict)
+        self._writer.post(dispatch.settle, verdict)
+        return True
+
+    def receive(self, receipt: Receipt) -> bool:
+        """Join a receipt to its attempt, forwards only."""
+        return self._writer.call(receipts.receive, receipt)
+
+    def overdue(self, now: float, limit: int) -> list[Receipt]:
+        """Return receipts that should have come by *now*, each as `unknown`."""
+        return self._read(receipts.overdue, now, limit)
+
+    # ----------------------------------------------------------- archive
+
+    def message(self, message_id: str) -> tuple[Message, list[Attempt]] | None:
+        """Return a message and its attempts in order, or None."""
+        work = self.load(message_id)
+        return None if work is None else (work.message, list(work.attempts))
+
+    def search(self, search: Search) -> list[Message]:
+        """Return the newest messages that match."""
+        found = self._read(archive.search, search, self._keys)
+        return [rows.message(r, self._keys) for r in found]
+
+    def batch(self, batch_id: str) -> Mapping[str, Any] | None:
+        """Return a batch's counts by status, or None."""
+        return self._read(archive.batch, batch_id)
+
+    def verification(self, verification_id: str, now: float) -> Verification | None:
+        """Return a verification as it stands at *now*, or None."""
+        row = self._read(archive.verification, verification_id)
+        return None if row is None else rows.verification(row, now)
+
+    def figures(self, now: float) -> Figures:
+        """Count everything /metrics shows."""
+        return self._read(archive.figures, now)
+
+    def waiting(self, at_most: int) -> int:
+        """Return how many messages wait, counting no further than *at_most*."""
+        return self._read(archive.waiting, at_most)
+
+    def recent_attempts(self, since: float) -> Sequence[tuple[Channel, str, float]]:
+        """Return (channel, provider, started_at) since *since*."""
+        return self._read(archive.recent_attempts, since)
+
+    # ------------------------------------------------------------- inbox
+
+    def put_inbox(self, entry: InboxEntry) -> None:
+        """Keep *entry* durably; the same id again changes nothing."""
+        self._writer.call(inbox.put, rows.inbox_row(entry, self._keys))
+
+    def inbox(self, *, limit: int = 200, to: str | None = None) -> list[InboxEntry]:
+        """Return the newest entries first, only those for *to* if given."""
+        who = None if to is None else self._keys.blind_index("inbox", to)
+        return [rows.inbox_entry(r, self._keys) for r in self._read(inbox.newest, limit, who)]
+
+    def inbox_entry(self, entry_id: str) -> InboxEntry | None:
+        """Return one entry, or None."""
+        row = self._read(inbox.one, entry_id)
+        return None if row is None else rows.inbox_entry(row, self._keys)
+
+    def due_receipts(self, provider: str, now: float) -> list[InboxEntry]:
+        """Return the entries of *provider* whose receipt is due and was not returned before."""
+        if not self._read(inbox.any_due, provider, now):
+            return []
+        found = self._writer.call(inbox.take_due, (provider, now))
+        return [rows.inbox_entry(r, self._keys) for r in found]

@@ -1,0 +1,158 @@
+"""Serves the application with waitress until told to stop, and lets running requests finish."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import click
+from pydantic_core import to_json
+from waitress import create_server, wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask
+
+from ..errors import AgentError
+from . import create_app
+from .access import is_loopback
+from .errors import PROBLEM, problem
+
+if TYPE_CHECKING:
+    from ..agent import IntelligentOTPAgent
+
+FINISH_SECONDS = 10.0
+"""How long running requests may take to finish once told to stop; as long again for sends."""
+
+_POLL_SECONDS = 0.25
+
+
+class CannotServe(Exception):  # noqa: N818 - reads as what happened
+    """The address cannot be served; the message is one line for the operator."""
+
+
+class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    """Says what waitress itself refuses (a body too large, a broken header) as a problem too."""
+
+    def execute(self) -> None:
+        """Write the refusal and close."""
+        refused = self.request.error
+        told = AgentError("the request could not be read as HTTP within the limits of this server")
+        told.status, told.code = refused.code, refused.reason.lower().replace(" ", "_")
+        if told.status == 413:  # noqa: PLR2004 - as `errors` names it
+            told.code, told.detail = "too_large", "the body is larger than server.max_body_bytes"
+        body = to_json(problem(told))
+        self.status = f"{refused.code} {refused.reason}"
+        self.response_headers.append(("Content-Type", PROBLEM))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    error_task_class = _ProblemTask
+
+
+def serve(agent: IntelligentOTPAgent, host: str, port: int, *, stop: threading.Event) -> bool:
+    """Start *agent*, serve it at *host*:*port* until *stop* is set, then stop both in order.
+
+    Returns whether everything that ran could finish in time. Raises CannotServe, with nothing
+    started, where the address is taken or not this machine's own.
+    """
+    with contextlib.closing(_listen(host, port)) as listening:
+        server = _server(agent, listening)
+        try:
+            agent.start_processing()
+            _announce(host, listening.getsockname()[1])
+            while not stop.is_set():
+                _turn(server, _POLL_SECONDS)
+        finally:
+            finished = _finish(server)
+            finished &= agent.stop(FINISH_SECONDS)
+    return finished
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        msg = f"{host} is not an address of this machine; name another with --host"
+        raise CannotServe(msg) from None
+    family, _, _, _, address = found[0]
+    if not is_loopback(str(address[0])):
+        msg = (
+            f"refusing to listen on {host}: no API key exists, and without one only this machine "
+            "may call; use --host 127.0.0.1"
+        )
+        raise CannotServe(msg)
+    try:
+        return socket.create_server(address[:2], family=family, backlog=1024)
+    except OSError as e:
+        taken = e.errno == errno.EADDRINUSE
+        why = "is taken by another process" if taken else f"cannot be used ({e.strerror})"
+        msg = f"port {port} of {host} {why}; name another with --port"
+        raise CannotServe(msg) from None
+
+
+def _server(agent: IntelligentOTPAgent, listening: socket.socket) -> TcpWSGIServer:
+    settings = agent.config.server
+    server = create_server(
+        create_app(agent),
+        sockets=[listening],
+        threads=settings.threads,
+        backlog=1024,
+        connection_limit=1000,
+        max_request_body_size=settings.max_body_bytes,
+        max_request_header_size=64 * 1024,
+        asyncore_use_poll=True,
+        # The access rules must see what a proxy added; waitress would drop it silently.
+        clear_untrusted_proxy_headers=False,
+        ident=None,
+    )
+    server.channel_class = _Channel
+    # A line for each request that waits its turn says nothing /metrics does not, and costs more.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    return server
+
+
+def _announce(host: str, port: int) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{port}"
+    click.echo(
+        f"Sandbox inbox  {url}/sandbox\n"
+        f"API docs       {url}/docs\n"
+        f"API            {url}\n"
+        "No API key exists: requests from this machine are served without one, others refused."
+    )
+
+
+def _turn(server: TcpWSGIServer, seconds: float) -> None:
+    wasyncore.loop(timeout=seconds, use_poll=True, map=server._map, count=1)  # noqa: SLF001
+
+
+def _finish(server: TcpWSGIServer) -> bool:
+    """Take no more, let what runs end and be written, within FINISH_SECONDS."""
+    end = time.monotonic() + FINISH_SECONDS
+    wasyncore.dispatcher.close(server)  # the listening socket alone; answers still need the rest
+    while (busy := _busy(server)) and time.monotonic() < end:
+        _turn(server, 0.05)
+    left = max(0.0, end - time.monotonic())
+    server.task_dispatcher.shutdown(cancel_pending=True, timeout=left)
+    server.trigger.close()
+    wasyncore.close_all(server._map)  # noqa: SLF001
+    return not busy
+
+
+def _busy(server: TcpWSGIServer) -> int:
+    """Close the connections that wait for nothing; return how many others there are."""
+    busy = 0
+    for channel in list(server.active_channels.values()):
+        if channel.requests or channel.total_outbufs_len:
+            busy += 1
+        else:
+            channel.handle_close()
+    return busy

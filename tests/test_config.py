@@ -1,0 +1,657 @@
+"""Good configurations are read, and of bad ones every fault is named at once."""
+
+import json
+import math
+from datetime import time
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from otp_messaging_agent.config import DEFAULT, Config, check_providers, load
+from otp_messaging_agent.errors import ConfigError
+from otp_messaging_agent.message import Channel, MessageType, Priority
+
+SHIPPED = Path(__file__).parents[1] / "config.json"
+TWILIO = {
+    "provider": "twilio",
+    "account_sid": "AC1",
+    "auth_token": "hunter2hunter2",
+    "from_number": "+15005550006",
+}
+
+
+def faults(source, environ=None, check=None):
+    with pytest.raises(ConfigError) as wrong:
+        load(source, environ=environ or {}, check=check)
+    return wrong.value.faults
+
+
+def fault(source, environ=None, check=None):
+    (only,) = faults(source, environ, check)
+    return only
+
+
+def sms(**keys):
+    return {"channels": {"SMS": keys}}
+
+
+def env(path, value):
+    return {f"OTP_AGENT__{path}": value}
+
+
+def written(tmp_path, text):
+    path = tmp_path / "config.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+# What there is when nothing is said
+
+
+def test_the_shipped_file_says_the_same_as_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load(SHIPPED, environ={}) == load(None, environ={})
+    monkeypatch.chdir(SHIPPED.parent)
+    assert load(None, environ={}) == load(DEFAULT, environ={})
+
+
+def test_the_shipped_file_turns_on_the_sandbox_everywhere():
+    config = load(SHIPPED, environ={})
+    assert list(config.channels) == list(Channel)
+    for part in config.channels.values():
+        assert part.provider_settings == [("api_config", {"provider": "sandbox"})]
+        assert part.on
+    assert config.channels[Channel.SMS].rate_limit_per_minute == 100
+    assert config.channels[Channel.WHATSAPP].rate_limit_per_minute == 80
+    assert config.warnings() == []
+
+
+def test_a_file_in_the_working_directory_is_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, '{"workers": 7}')
+    assert load(environ={}).workers == 7
+    assert load(environ={}).channels == {}
+
+
+def test_defaults():
+    config = load({}, environ={})
+    assert config.channels == {}
+    assert (config.server.host, config.server.port, config.server.threads) == (
+        "127.0.0.1",
+        5000,
+        16,
+    )
+    assert config.server.public_base_url is None
+    assert config.server.max_body_bytes == 16 * 2**20
+    assert config.priority_channel_mapping == {
+        Priority.CRITICAL: Channel.CALL,
+        Priority.HIGH: Channel.SMS,
+        Priority.MEDIUM: Channel.WHATSAPP,
+        Priority.LOW: Channel.EMAIL,
+    }
+    retry = config.retry_config
+    assert (retry.max_retries, retry.exponential_backoff) == (3, True)
+    assert (retry.base_delay_seconds, retry.max_delay_seconds) == (1, 300)
+    assert (config.otp.ttl_seconds, config.otp.code_length, config.otp.max_attempts) == (300, 6, 5)
+    assert config.otp.template.format(code="123456", minutes=5) == (
+        "Your verification code is 123456. It expires in 5 minutes. Do not share it."
+    )
+    limits = config.otp.limits
+    assert (limits.sends_per_10_minutes, limits.sends_per_hour, limits.sends_per_day) == (5, 10, 20)
+    assert (limits.wrong_per_day, limits.cooldown_seconds) == (20, 0)
+    assert (config.phone_numbers.strict, config.phone_numbers.allow_premium) == (False, False)
+    assert (config.store.url, config.store.synchronous) == (None, "FULL")
+    assert (config.queue.use, config.queue.max_tickets) == ("memory", 20_000)
+    assert (config.queue.max_waiting, config.queue.retry_after_seconds) == (1_000_000, 5)
+    assert (config.workers, config.delivery.attempt_timeout_seconds) == (32, 10)
+    assert (config.timezone, config.log.level) == (None, "INFO")
+    quiet = config.quiet_hours
+    assert (quiet.enabled, quiet.message_types) == (True, [MessageType.MARKETING])
+    assert (quiet.start, quiet.end) == (time(20), time(9))
+
+
+def test_null_is_as_if_it_were_not_there():
+    given = {"workers": None, "otp": {"ttl_seconds": None}, "channels": {"SMS": None}, "log": None}
+    assert load(given, environ={}) == load({}, environ={})
+
+
+def test_the_source_is_left_as_it_is():
+    source = MappingProxyType({"channels": MappingProxyType({"sms": {"providers": (TWILIO,)}})})
+    config = load(source, environ=env("CHANNELS__SMS__PROVIDERS__0__AUTH_TOKEN", "other"))
+    assert config.channels[Channel.SMS].providers[0]["auth_token"] == "other"
+    assert TWILIO["auth_token"] == "hunter2hunter2"
+
+
+def test_words_are_read_in_any_case():
+    config = load(
+        {
+            "channels": {"sms": {"api_config": TWILIO}, Channel.CALL: {}, "WHATSAPP": {}},
+            "priority_channel_mapping": {"critical": "email", Priority.LOW: Channel.SMS},
+            "quiet_hours": {"message_types": ["Reminder"]},
+        },
+        environ={},
+    )
+    assert list(config.channels) == [Channel.SMS, Channel.CALL, Channel.WHATSAPP]
+    assert config.priority_channel_mapping == {
+        Priority.CRITICAL: Channel.EMAIL,
+        Priority.HIGH: Channel.SMS,
+        Priority.MEDIUM: Channel.WHATSAPP,
+        Priority.LOW: Channel.SMS,
+    }
+    assert config.quiet_hours.message_types == [MessageType.REMINDER]
+
+
+def test_a_channel_is_off_when_disabled_or_without_a_provider():
+    def on(**keys):
+        return load(sms(**keys), environ={}).channels[Channel.SMS].on
+
+    assert on(api_config=TWILIO)
+    assert on(providers=[TWILIO])
+    assert not on(api_config=TWILIO, enabled=False)
+    assert not on()
+
+
+def test_api_config_comes_before_the_other_providers():
+    second = {**TWILIO, "name": "second"}
+    config = load(sms(providers=[second, {"provider": "smtp"}], api_config=TWILIO), environ={})
+    assert config.channels[Channel.SMS].provider_settings == [
+        ("api_config", TWILIO),
+        ("providers.0", second),
+        ("providers.1", {"provider": "smtp"}),
+    ]
+
+
+def test_a_config_cannot_be_changed_and_never_shows_its_secrets():
+    config = load(sms(api_config=TWILIO, providers=[{**TWILIO, "name": "b"}]), environ={})
+    with pytest.raises(ValidationError):
+        config.workers = 1
+    assert "hunter2" not in repr(config)
+
+
+def test_warnings():
+    config = load({"otp": {"code_length": 4}, "store": {"synchronous": "NORMAL"}}, environ={})
+    code, store, channels = config.warnings()
+    assert code.startswith("otp.code_length: ")
+    assert "10000 codes" in code
+    assert store.startswith("store.synchronous: ")
+    assert channels.startswith("channels: none is on")
+    quiet = load({**DEFAULT, "quiet_hours": {"message_types": ["otp"]}}, environ={})
+    assert [w.split(":")[0] for w in quiet.warnings()] == ["quiet_hours.message_types"]
+
+
+# The file itself
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    assert load(written(tmp_path, b'\xef\xbb\xbf{"workers": 3}'), environ={}).workers == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{\n  "workers": 3,\n  oops\n}', "line 3 column 3: is not JSON"),
+        ("", "line 1 column 1: is not JSON"),
+        ("[]", "must be a JSON object"),
+        ("null", "must be a JSON object"),
+        (b'{"a": "\xff"}', "must be UTF-8 text"),
+        ('{"workers": ' + "9" * 5000 + "}", "a number too long, or nested too deep"),
+        ("[" * 100_000, "a number too long, or nested too deep"),
+    ],
+)
+def test_a_broken_file_is_one_fault(tmp_path, text, expected):
+    path = written(tmp_path, text)
+    only = fault(path, env("WORKRS", "1"))
+    assert only.startswith(f"{path}: ")
+    assert expected in only
+
+
+def test_a_file_that_cannot_be_read_is_one_fault(tmp_path):
+    assert "No such file" in fault(tmp_path / "none.json")
+    assert "directory" in fault(str(tmp_path))
+
+
+def test_deep_nesting_is_a_fault(tmp_path):
+    deep = '{"channels": {"SMS": {"api_config": ' + '{"a": ' * 600 + "1" + "}" * 603
+    assert "nested too deep" in faults(written(tmp_path, deep))[0]
+
+
+def test_keys_that_stand_there_twice(tmp_path):
+    text = (
+        '{"workers": 1, "workers": 2,'
+        ' "channels": {"SMS": {"enabled": true, "enabled": false}, "sms": {}},'
+        ' "otp": {}, "otp": null}'
+    )
+    assert faults(written(tmp_path, text)) == [
+        "workers: stands there twice",
+        "otp: stands there twice",
+        "channels.SMS.enabled: stands there twice",
+        "channels.SMS: stands there twice, in two spellings",
+    ]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_numbers_are_finite(tmp_path, number):
+    text = f'{{"channels": {{"SMS": {{"api_config": {{"provider": "x", "rate": {number}}}}}}}}}'
+    assert fault(written(tmp_path, text)) == (
+        "channels.SMS.api_config.rate: must be a finite number"
+    )
+    text = f'{{"delivery": {{"attempt_timeout_seconds": {number}}}}}'
+    assert fault(written(tmp_path, text)).startswith("delivery.attempt_timeout_seconds: must be a")
+    assert fault(sms(cost_per_message=math.nan)).startswith("channels.SMS.cost_per_message: must")
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+def test_text_is_text(text):
+    assert "NUL" in fault(sms(api_config={**TWILIO, "auth_token": text}))
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "nearest"),
+    [
+        ({"workrs": 1}, "workrs", "workers"),
+        ({"Workers": 1}, "Workers", "workers"),
+        ({"chanels": {}}, "chanels", "channels"),
+        ({"server": {"prot": 1}}, "server.prot", "port"),
+        ({"channels": {"SMSS": {}}}, "channels.SMSS", "SMS"),
+        ({"channels": {"Telegram": {}}}, "channels.Telegram", "Email"),
+        (sms(apiconfig={}), "channels.SMS.apiconfig", "api_config"),
+        ({"otp": {"limits": {"sends_per_minute": 1}}}, "otp.limits.sends_per_minute", "sends_per_"),
+        ({"priority_channel_mapping": {"URGENT": "SMS"}}, "priority_channel_mapping.URGENT", ""),
+        ({1: 2}, "1", ""),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_known_one(source, path, nearest):
+    only = fault(source)
+    assert only.startswith(f"{path}: unknown key; the nearest known key is {nearest}")
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "allowed"),
+    [
+        ({"server": {"port": 65_536}}, "server.port", "less than or equal to 65535 (is 65536)"),
+        ({"server": {"port": -1}}, "server.port", "greater than or equal to 0"),
+        ({"server": {"port": "5000"}}, "server.port", "valid integer (is '5000')"),
+        ({"server": {"host": ""}}, "server.host", "at least 1"),
+        ({"server": {"threads": 257}}, "server.threads", "256"),
+        ({"server": {"max_body_bytes": 0}}, "server.max_body_bytes", "1024"),
+        ({"server": {"public_base_url": "example.com"}}, "server.public_base_url", "http(s)://"),
+        ({"server": {"public_base_url": "http://h:x"}}, "server.public_base_url", "http(s)://"),
+        ({"server": {"public_base_url": "http://h/?a=1"}}, "server.public_base_url", "query"),
+        ({"server": 5}, "server", "valid dictionary"),
+        ({"channels": []}, "channels", "valid dictionary"),
+        ({"channels": {"SMS": True}}, "channels.SMS", "valid dictionary"),
+        (sms(enabled="yes"), "channels.SMS.enabled", "valid boolean (is 'yes')"),
+        (sms(rate_limit_per_minute=0), "channels.SMS.rate_limit_per_minute", "equal to 1 (is 0)"),
+        (sms(rate_limit_per_minute=True), "channels.SMS.rate_limit_per_minute", "(is true)"),
+        (sms(rate_limit_per_minute=1.5), "channels.SMS.rate_limit_per_minute", "integer (is 1.5)"),
+        (sms(cost_per_message=-1), "channels.SMS.cost_per_message", "equal to 0"),
+        (sms(api_config="twilio"), "channels.SMS.api_config", "valid dictionary"),
+        (sms(providers={}), "channels.SMS.providers", "valid list"),
+        (sms(providers=["twilio"]), "channels.SMS.providers.0", "valid dictionary"),
+        (
+            {"priority_channel_mapping": {"LOW": "Fax"}},
+            "priority_channel_mapping.LOW",
+            "must be 'SMS', 'WhatsApp', 'Call' or 'Email' (is 'Fax')",
+        ),
+        ({"retry_config": {"max_retries": 21}}, "retry_config.max_retries", "20"),
+        ({"retry_config": {"base_delay_seconds": 0}}, "retry_config.base_delay_seconds", "than 0"),
+        ({"otp": {"ttl_seconds": 601}}, "otp.ttl_seconds", "600"),
+        ({"otp": {"ttl_seconds": 9}}, "otp.ttl_seconds", "10"),
+        ({"otp": {"code_length": 3}}, "otp.code_length", "4"),
+        ({"otp": {"code_length": 11}}, "otp.code_length", "10"),
+        ({"otp": {"max_attempts": 11}}, "otp.max_attempts", "10"),
+        ({"otp": {"limits": {"wrong_per_day": 0}}}, "otp.limits.wrong_per_day", "1"),
+        ({"otp": {"template": "no code"}}, "otp.template", "must hold {code}"),
+        ({"otp": {"template": "{code} {name}"}}, "otp.template", "{minutes} and {purpose}"),
+        ({"otp": {"template": "{code.x}"}}, "otp.template", "must hold {code}"),
+        ({"otp": {"template": "{code} {purpose!r}"}}, "otp.template", "must hold {code}"),
+        ({"otp": {"template": "{code} {minutes:{code}}"}}, "otp.template", "must hold {code}"),
+        ({"otp": {"template": "{code} {}"}}, "otp.template", "must hold {code}"),
+        ({"otp": {"template": "{code"}}, "otp.template", "must hold {code}"),
+        ({"store": {"url": "postgresql://u:p@h/db"}}, "store.url", "must start with sqlite:///"),
+        ({"store": {"url": "sqlite:///"}}, "store.url", "must start with sqlite:///"),
+        ({"store": {"synchronous": "OFF"}}, "store.synchronous", "'FULL' or 'NORMAL' (is 'OFF')"),
+        ({"queue": {"use": "huey"}}, "queue.use", "'memory' (is 'huey')"),
+        ({"queue": {"max_tickets": 7}}, "queue.max_tickets", "8"),
+        ({"workers": 0}, "workers", "1"),
+        ({"workers": 513}, "workers", "512"),
+        ({"delivery": {"attempt_timeout_seconds": 0}}, "delivery.attempt_timeout_seconds", "0.1"),
+        ({"timezone": "Mars"}, "timezone", "must be an IANA time zone"),
+        ({"timezone": ""}, "timezone", "must be an IANA time zone"),
+        ({"timezone": "../../etc/passwd"}, "timezone", "must be an IANA time zone"),
+        ({"quiet_hours": {"start": "24:00"}}, "quiet_hours.start", "HH:MM"),
+        (
+            {"quiet_hours": {"end": "9:00"}},
+            "quiet_hours.end",
+            "HH:MM from 00:00 to 23:59 (is '9:00",
+        ),
+        ({"quiet_hours": {"end": "\u0660\u0669:00"}}, "quiet_hours.end", "HH:MM"),
+        ({"quiet_hours": {"end": 540}}, "quiet_hours.end", "HH:MM"),
+        ({"quiet_hours": {"end": "20:00"}}, "quiet_hours", "start and end must differ"),
+        ({"quiet_hours": {"message_types": ["x"]}}, "quiet_hours.message_types.0", "'marketing'"),
+        ({"log": {"level": "loud"}}, "log.level", "'INFO'"),
+    ],
+)
+def test_a_value_that_is_not_allowed(source, path, allowed):
+    only = fault(source)
+    assert only.startswith(f"{path}: ")
+    assert "\n" not in only
+    assert allowed in only
+
+
+def test_good_values_at_the_edges():
+    given = {
+        "server": {"port": 0, "public_base_url": "https://otp.example.com:8443/agent/"},
+        "otp": {"template": "{{{code}}} for {purpose}", "ttl_seconds": 600, "code_length": 10},
+        "store": {"url": "sqlite:////var/lib/agent.db", "synchronous": "NORMAL"},
+        "timezone": "Europe/London",
+        "quiet_hours": {"start": "00:00", "end": time(23, 59)},
+        "delivery": {"attempt_timeout_seconds": 0.1},
+    }
+    config = load(given, environ={})
+    assert config.server.public_base_url == "https://otp.example.com:8443/agent"
+    assert config.otp.template.format(code=1, purpose="x") == "{1} for x"
+    assert (config.quiet_hours.start, config.quiet_hours.end) == (time(0), time(23, 59))
+
+
+def test_every_fault_is_reported_at_once():
+    source = {
+        "workrs": 1,
+        "workers": 0,
+        "server": {"port": "x", "hots": 1},
+        "channels": {
+            "SMS": {"api_config": {"auth_token": "YOUR_TOKEN"}, "rate_limit_per_minute": 0},
+            "Call": {"providers": [TWILIO, TWILIO]},
+        },
+        "otp": {"template": "${NOWHERE}"},
+    }
+    found = faults(source, env("QUEUE__SIZE", "1"), lambda *_: ["channels.Call.providers.0.x: no"])
+    assert [line.split(":")[0] for line in found] == [
+        "OTP_AGENT__QUEUE__SIZE",
+        "workrs",
+        "server.hots",
+        "channels.SMS.api_config.auth_token",
+        "otp.template",
+        "server.port",
+        "channels.SMS.rate_limit_per_minute",
+        "workers",
+        "channels.SMS.api_config.provider",
+        "channels.Call.providers.1.name",
+        "channels.Call.providers.0.x",
+    ]
+
+
+# Secrets
+
+
+@pytest.mark.parametrize(
+    ("source", "environ"),
+    [
+        (sms(api_config="hunter2hunter2"), {}),
+        (sms(api_config=["hunter2hunter2"]), {}),
+        (sms(providers=["hunter2hunter2"]), {}),
+        (sms(api_config={"auth_token": "hunter2hunter2"}), {}),
+        (sms(api_config={**TWILIO, "name": "hunter2 hunter2"}), {}),
+        ({"store": {"url": "postgresql://user:hunter2hunter2@host/db"}}, {}),
+        ({"server": {"public_base_url": "http://user:hunter2@host"}}, {}),
+        ({"log": {"level": "${SECRET}"}}, {"SECRET": "hunter2"}),
+        ({"log": {"level": "in ${SECRET} out"}}, {"SECRET": "hunter2"}),
+        ({}, env("LOG__LEVEL", "hunter2")),
+        ({}, env("LOG", '{"level": "hunter2"}')),
+        ({}, env("CHANNELS__SMS__API_CONFIG", '{"auth_token": "YOUR_hunter2"}')),
+        ({}, env("NO_SUCH_KEY", "hunter2")),
+    ],
+)
+def test_a_fault_never_shows_a_secret(source, environ):
+    assert "hunter2" not in "\n".join(faults(source, environ))
+
+
+@pytest.mark.parametrize("value", ["YOUR_TWILIO_AUTH_TOKEN", "Bearer YOUR_TOKEN", "<YOUR_KEY>"])
+def test_a_placeholder_left_in_is_named(value):
+    only = fault(sms(api_config={**TWILIO, "auth_token": value}))
+    assert only.startswith("channels.SMS.api_config.auth_token: placeholder left in (YOUR_")
+
+
+def test_a_placeholder_is_found_anywhere_even_where_it_is_not_used():
+    source = {
+        "timezone": "YOUR_ZONE",
+        "channels": {
+            "SMS": {"enabled": False, "providers": [TWILIO, {"provider": "x", "a": [["YOUR_X"]]}]}
+        },
+    }
+    assert [line.split(" ")[:3] for line in faults(source)] == [
+        ["timezone:", "placeholder", "left"],
+        ["channels.SMS.providers.1.a.0.0:", "placeholder", "left"],
+    ]
+    assert "placeholder" in fault({}, env("CHANNELS__SMS__API_CONFIG__PROVIDER", "YOUR_X"))
+
+
+def test_other_words_are_no_placeholders():
+    load(sms(api_config={**TWILIO, "auth_token": "FOUR_X your_x YOURS XYOUR_X"}), environ={})
+
+
+# References to the environment
+
+
+def test_a_reference_is_replaced_wherever_it_stands():
+    source = sms(api_config={**TWILIO, "auth_token": "${TOKEN}", "deep": ["a ${A} and ${B}$ {A}"]})
+    config = load(source, environ={"TOKEN": "0123", "A": "1", "B": "${A}"})
+    settings = config.channels[Channel.SMS].api_config
+    assert settings["auth_token"] == "0123"
+    assert settings["deep"] == ["a 1 and ${A}$ {A}"]
+
+
+def test_a_reference_alone_is_read_as_what_is_expected_there():
+    source = {"workers": "${N}", "otp": "${OTP}", "phone_numbers": {"strict": "${YES}"}}
+    config = load(source, environ={"N": "9", "OTP": '{"ttl_seconds": 60}', "YES": "true"})
+    assert (config.workers, config.otp.ttl_seconds, config.phone_numbers.strict) == (9, 60, True)
+
+
+def test_a_reference_to_nothing_is_named():
+    assert fault({"timezone": "${TZ_NAME}"}) == (
+        "timezone: ${TZ_NAME} is not set in the environment"
+    )
+    assert "must be followed by NAME" in fault(sms(api_config={**TWILIO, "auth_token": "${a b}"}))
+
+
+def test_a_doubled_dollar_is_no_reference():
+    config = load(sms(api_config={**TWILIO, "auth_token": "$${X} $5"}), environ={})
+    assert config.channels[Channel.SMS].api_config["auth_token"] == "${X} $5"
+
+
+# The environment
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "expected"),
+    [
+        ("WORKERS", "8", "workers", 8),
+        ("SERVER__PORT", "0", "server.port", 0),
+        ("server__port", "1", "server.port", 1),
+        ("PHONE_NUMBERS__STRICT", "true", "phone_numbers.strict", True),
+        ("OTP__LIMITS__SENDS_PER_10_MINUTES", "9", "otp.limits.sends_per_10_minutes", 9),
+        ("OTP__LIMITS", '{"wrong_per_day": 3}', "otp.limits.wrong_per_day", 3),
+        ("TIMEZONE", "Europe/London", "timezone", "Europe/London"),
+        ("QUIET_HOURS__START", "21:30", "quiet_hours.start", time(21, 30)),
+        ("QUIET_HOURS__MESSAGE_TYPES", '["alert"]', "quiet_hours.message_types", ["alert"]),
+        ("QUIET_HOURS__MESSAGE_TYPES__0", "alert", "quiet_hours.message_types", ["alert"]),
+        ("SERVER__HOST", "1", "server.host", "1"),  # text where text is expected
+        ("OTP__TEMPLATE", "${code} {code}", None, None),
+    ],
+)
+def test_every_value_can_come_from_the_environment(path, value, where, expected):
+    config = load({}, environ=env(path, value))
+    for name in where.split(".") if where else ():
+        config = getattr(config, name)
+    assert where is None or config == expected
+
+
+def test_the_environment_comes_before_the_file(tmp_path):
+    path = written(tmp_path, json.dumps(sms(api_config={**TWILIO, "auth_token": "YOUR_TOKEN"})))
+    config = load(path, environ=env("CHANNELS__sms__API_CONFIG__AUTH_TOKEN", "${TOKEN"))
+    assert config.channels[Channel.SMS].api_config == {**TWILIO, "auth_token": "${TOKEN"}
+
+
+def test_the_environment_comes_before_the_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load(environ=env("CHANNELS__WHATSAPP__API_CONFIG__PROVIDER", "meta"))
+    assert config.channels[Channel.WHATSAPP].api_config == {"provider": "meta"}
+    assert config.channels[Channel.SMS].api_config == {"provider": "sandbox"}
+
+
+def test_a_channel_can_be_made_of_the_environment_alone():
+    config = load(
+        {},
+        environ={
+            **env("CHANNELS__EMAIL__API_CONFIG__PROVIDER", "smtp"),
+            **env("CHANNELS__EMAIL__API_CONFIG__PORT", "2525"),
+            **env("CHANNELS__EMAIL__API_CONFIG__HEADERS", '{"X-A": "1"}'),
+            **env("CHANNELS__EMAIL__PROVIDERS__0", '{"provider": "smtp", "name": "b"}'),
+            **env("CHANNELS__EMAIL__PROVIDERS__1__PROVIDER", "sandbox"),
+            **env("PRIORITY_CHANNEL_MAPPING__critical", "email"),
+        },
+    )
+    assert config.channels[Channel.EMAIL].provider_settings == [
+        ("api_config", {"provider": "smtp", "port": "2525", "headers": {"X-A": "1"}}),
+        ("providers.0", {"provider": "smtp", "name": "b"}),
+        ("providers.1", {"provider": "sandbox"}),
+    ]
+    assert config.priority_channel_mapping[Priority.CRITICAL] is Channel.EMAIL
+
+
+@pytest.mark.parametrize("token", ["0123", "1e5", "12345678901234567890", "true", "null", "NaN"])
+def test_a_token_stays_the_text_it_is(token):
+    config = load(
+        sms(api_config=TWILIO), environ=env("CHANNELS__SMS__API_CONFIG__AUTH_TOKEN", token)
+    )
+    assert config.channels[Channel.SMS].api_config["auth_token"] == token
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("", "unknown key; the nearest"),
+        ("WORKRS", "nearest known key is workers"),
+        ("OTP__CODELENGTH", "nearest known key is code_length"),
+        ("OTP____TTL_SECONDS", "unknown key"),
+        ("CHANNELS__FAX__ENABLED", "unknown key"),
+        ("CHANNELS__SMS__API_CONFIG__", "unknown key"),
+        ("CHANNELS__SMS__PROVIDERS__1__PROVIDER", "no such place"),
+        ("CHANNELS__SMS__PROVIDERS__X", "no such place"),
+        ("WORKERS__X", "no such place"),
+    ],
+)
+def test_an_unknown_variable_is_a_fault(path, hint):
+    first = faults({}, env(path, "1"))[0]
+    assert first.startswith(f"OTP_AGENT__{path}: ")
+    assert hint in first
+
+
+def test_other_variables_are_nobodys_business():
+    others = {"OTP_AGENT_KEY": "x", "OTP_AGENT_ENCRYPTION_KEY": "x", "OTP_AGENT": "x", "PATH": "/"}
+    assert load({}, environ=others) == load({}, environ={})
+
+
+def test_the_process_environment_is_the_default(monkeypatch):
+    monkeypatch.setenv("OTP_AGENT__WORKERS", "5")
+    assert load({}).workers == 5
+
+
+def test_a_bad_value_of_the_environment_is_named_by_its_key():
+    assert fault({}, env("WORKERS", "many")) == "workers: must be a valid integer"
+
+
+# Providers
+
+
+@pytest.mark.parametrize(
+    ("keys", "path", "text"),
+    [
+        ({"api_config": {}}, "api_config.provider", "is required"),
+        ({"api_config": {"provider": 5}}, "api_config.provider", "is required"),
+        ({"providers": [TWILIO, {"name": "b"}]}, "providers.1.provider", "is required"),
+        ({"api_config": TWILIO, "providers": [TWILIO]}, "providers.0.name", "twilio is taken"),
+        (
+            {"providers": [{**TWILIO, "name": "a"}, {"provider": "smtp", "name": "a"}]},
+            "providers.1.name",
+            "a is taken in this channel",
+        ),
+        ({"api_config": {**TWILIO, "name": "a/b"}}, "api_config.name", "letters, digits"),
+        ({"api_config": {**TWILIO, "name": ""}}, "api_config.name", "letters, digits"),
+        ({"api_config": {**TWILIO, "name": 5}}, "api_config.name", "letters, digits"),
+    ],
+)
+def test_how_providers_are_named(keys, path, text):
+    only = fault(sms(**keys))
+    assert only.startswith(f"channels.SMS.{path}: ")
+    assert text in only
+
+
+def test_one_name_may_stand_in_two_channels():
+    load({"channels": {"SMS": {"api_config": TWILIO}, "Call": {"api_config": TWILIO}}}, environ={})
+
+
+def test_each_providers_own_settings_are_checked():
+    asked = []
+
+    def check(provider, channel, settings, path):
+        asked.append((provider, channel, settings, path))
+        return [f"{path}.{key}: is no good" for key in settings if key == "bad"]
+
+    source = {
+        "channels": {
+            "SMS": {"api_config": TWILIO, "providers": [{"provider": "x", "name": "y", "bad": 1}]},
+            "Email": {"api_config": {"provider": "smtp", "bad": "YOUR_X"}, "enabled": False},
+        }
+    }
+    assert faults(source, check=check) == [
+        "channels.Email.api_config.bad: "
+        + "placeholder left in (YOUR_X); put the real value or ${NAME} there",
+        "channels.SMS.providers.0.bad: is no good",
+    ]
+    rest = {name: value for name, value in TWILIO.items() if name != "provider"}
+    assert asked == [
+        ("twilio", Channel.SMS, rest, "channels.SMS.api_config"),
+        ("x", Channel.SMS, {"bad": 1}, "channels.SMS.providers.0"),
+        ("smtp", Channel.EMAIL, {"bad": "YOUR_X"}, "channels.Email.api_config"),
+    ]
+
+
+def test_providers_of_a_loaded_config_can_be_checked():
+    config = load(sms(api_config=TWILIO), environ={})
+    assert check_providers(config, lambda *_: ["a: b"]) == ["a: b"]
+    assert check_providers(config, lambda *_: []) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*Config.model_fields, "SMS", "api_config", "providers", "x"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*Config.model_fields]), JSON, max_size=4))
+def test_whatever_stands_there_it_is_a_config_or_a_config_error(source):
+    try:
+        config = load(source, environ={})
+    except ConfigError as error:
+        found = error.faults
+    else:
+        assert isinstance(config, Config)
+        return
+    assert found
+    assert all(": " in line for line in found)
