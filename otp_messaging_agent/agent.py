@@ -15,23 +15,21 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from . import answer, log
+from . import answer
 from . import config as configuration
 from .assembly import Parts, build, provider_faults
+from .desk import Desk
 from .errors import Conflict, IdempotencyConflict, InvalidRequest, NotFound, NotRunning
-from .flow import ingest, report, route, validate
-from .flow import verify as verification
-from .message import MessageType, Status
-from .request import CheckRequest, MessageRequest, MessageSearch, OtpRequest
-from .stores.base import KeyReused, Once, Store
+from .flow import ingest
+from .message import Status
+from .request import CheckRequest, MessageRequest, OtpRequest
+from .stores.base import KeyReused, Once
 
 DRAIN_SECONDS = 10.0
 """How long a script that ends without `stop()` goes on sending what is due."""
 
-_log = log.get(__name__)
 
-
-class IntelligentOTPAgent:
+class IntelligentOTPAgent(Desk):
     """Sends messages and checks codes.
 
     config: a path, a dict, or None for config.json in the working directory (the built-in
@@ -110,7 +108,7 @@ class IntelligentOTPAgent:
         with self._lock:
             if self._stopped:
                 return True
-            self._stopped = True
+            self._stopped, self._processing = True, False
             atexit.unregister(self._drain)
             parts = self._built
         if parts is None:
@@ -190,10 +188,6 @@ class IntelligentOTPAgent:
         """Check a code."""
         return self._parts.verifier.check(request, once)
 
-    def verification(self, verification_id: str) -> answer.VerificationView:
-        """Return how a verification stands."""
-        return verification.view(self._store.verification(verification_id, time.time()))
-
     def cancel_verification(
         self, verification_id: str, *, once: Once | None = None
     ) -> answer.VerificationView:
@@ -201,34 +195,9 @@ class IntelligentOTPAgent:
         self._parts.verifier.cancel(verification_id, once)
         return self.verification(verification_id)
 
-    # ------------------------------------------------------------- looking up
-
-    @property
-    def _store(self) -> Store:
-        return self._parts.store
-
-    def get_message(self, message_id: str) -> answer.MessageView:
-        """Return a message with its attempts; NotFound where there is none."""
-        found = self._store.message(message_id)
-        if found is None:
-            msg = "no message has this id"
-            raise NotFound(msg)
-        return answer.MessageView.of(*found)
-
-    def search(self, request: MessageSearch) -> answer.MessagePage:
-        """Return the newest messages that match, a page of them."""
-        rules = self._parts.rules
-        search = ingest.search(request, rules)
-        found = self._store.search(search)
-        more = len(found) == search.limit
-        return answer.MessagePage(
-            messages=[answer.MessageView.of(m) for m in found],
-            next_cursor=found[-1].id if more else None,
-        )
-
     def cancel(self, message_id: str, *, once: Once | None = None) -> answer.MessageView:
         """Cancel a message that was not sent yet; Conflict where it is too late."""
-        result = self._store.cancel_message(message_id, time.time(), once)
+        result = self._parts.store.cancel_message(message_id, time.time(), once)
         if result is None:
             msg = "no message has this id"
             raise NotFound(msg)
@@ -239,79 +208,6 @@ class IntelligentOTPAgent:
             msg = f"the message is {result.value}; only one not yet sending can be canceled"
             raise Conflict(msg)
         return self.get_message(message_id)
-
-    def batch(self, batch_id: str) -> answer.BatchView:
-        """Return how far a bulk request is."""
-        found = self._store.batch(batch_id)
-        if found is None:
-            msg = "no batch has this id"
-            raise NotFound(msg)
-        return answer.BatchView(
-            batch_id=found["id"],
-            created_at=answer.as_time(found["created_at"]),
-            accepted=found["accepted"],
-            rejected=found["rejected"],
-            by_status=found["by_status"],
-        )
-
-    def inbox(self, *, to: str | None = None, limit: int = 200) -> answer.InboxPage:
-        """Return what the sandbox's recipients would have got, newest first."""
-        return answer.InboxPage(
-            messages=[
-                answer.InboxView(
-                    message_id=e.message_id,
-                    channel=e.channel,
-                    to=e.to,
-                    subject=e.subject,
-                    content=e.content,
-                    at=answer.as_time(e.at),
-                )
-                for e in self._store.inbox(limit=limit, to=to)
-            ]
-        )
-
-    def explain(self, request: MessageRequest) -> answer.Explanation:
-        """Return how a message would be routed now; sends and keeps nothing."""
-        parts, now = self._parts, time.time()
-        if request.message_type is MessageType.OTP:
-            otp = request.as_otp()
-            message = validate.otp(
-                otp, message_id="", now=now, expires_at=now + 600, rules=parts.rules
-            )
-        else:
-            message = validate.message(request, message_id="", now=now, rules=parts.rules)
-        decision = route.decide(
-            message, [], parts.ways.now(), parts.ways.policy, parts.ways.learned
-        )
-        return answer.Explanation.model_validate(decision.as_json())
-
-    def metrics(self) -> dict[str, Any]:
-        """Return the figures that `/metrics` shows."""
-        now = time.time()
-        return report.metrics(
-            self._store.figures(now),
-            now=now,
-            started_at=self._started_at,
-            tickets=self._parts.queue.depth(),
-            max_waiting=self.config.queue.max_waiting,
-        )
-
-    def ready(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether the agent can take and send messages, and the state of each part."""
-        parts = self._parts
-        try:
-            self._store.waiting(1)
-            store = "ok"
-        except Exception as e:  # noqa: BLE001 - this is where its state is told
-            store = type(e).__name__
-        dispatcher = "this process" if parts.dispatcher.leading else "another process"
-        state = {
-            "store": store,
-            "workers": "running" if self._processing and not self._stopped else "stopped",
-            "dispatcher": dispatcher if self._processing else "none here",
-            "channels": sorted(parts.rules.media),
-        }
-        return store == "ok" and self._processing and bool(parts.rules.media), state
 
     @staticmethod
     def _once(name: str, key: str | None, request: OtpRequest) -> Once | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..answer import CheckResult, VerificationView
+from ..answer import CheckResult
 from ..errors import Conflict, IdempotencyConflict, NotFound, RateLimited
 from ..message import VerificationStatus
 from ..otp import matches
@@ -74,11 +74,3 @@ class Verifier:
         if isinstance(result, VerificationStatus) and result is not VerificationStatus.CANCELED:
             msg = f"the verification is {result.value}"
             raise Conflict(msg)
-
-
-def view(verification: object) -> VerificationView:
-    """Return the view of a stored verification; NotFound where there is none."""
-    if verification is None:
-        msg = "no verification has this id"
-        raise NotFound(msg)
-    return VerificationView.of(verification)  # type: ignore[arg-type]

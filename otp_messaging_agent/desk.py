@@ -1,0 +1,130 @@
+"""What an agent can tell: messages, verifications, batches, routes and figures. Reads only."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from . import answer
+from .assembly import Parts
+from .config import Config
+from .errors import AgentError, NotFound
+from .flow import ingest, report, route, validate
+from .message import MessageType
+from .request import MessageRequest, MessageSearch
+
+_LATER = 600.0
+"""Lifetime that `explain` assumes of a code."""
+
+
+class Desk:
+    """The reading half of an agent."""
+
+    config: Config
+    _started_at: float
+    _processing: bool
+
+    @property
+    def _parts(self) -> Parts:
+        """The parts, with the store opened."""
+        raise NotImplementedError
+
+    def get_message(self, message_id: str) -> answer.MessageView:
+        """Return a message with its attempts; NotFound where there is none."""
+        found = self._parts.store.message(message_id)
+        if found is None:
+            msg = "no message has this id"
+            raise NotFound(msg)
+        return answer.MessageView.of(*found)
+
+    def search(self, request: MessageSearch) -> answer.MessagePage:
+        """Return the newest messages that match, a page of them."""
+        rules = self._parts.rules
+        search = ingest.search(request, rules)
+        found = self._parts.store.search(search)
+        more = len(found) == search.limit
+        return answer.MessagePage(
+            messages=[answer.MessageView.of(m) for m in found],
+            next_cursor=found[-1].id if more else None,
+        )
+
+    def batch(self, batch_id: str) -> answer.BatchView:
+        """Return how far a bulk request is."""
+        found = self._parts.store.batch(batch_id)
+        if found is None:
+            msg = "no batch has this id"
+            raise NotFound(msg)
+        return answer.BatchView(
+            batch_id=found["id"],
+            created_at=answer.as_time(found["created_at"]),
+            accepted=found["accepted"],
+            rejected=found["rejected"],
+            by_status=found["by_status"],
+        )
+
+    def inbox(self, *, to: str | None = None, limit: int = 200) -> answer.InboxPage:
+        """Return what the sandbox's recipients would have got, newest first."""
+        return answer.InboxPage(
+            messages=[
+                answer.InboxView(
+                    message_id=e.message_id,
+                    channel=e.channel,
+                    to=e.to,
+                    subject=e.subject,
+                    content=e.content,
+                    at=answer.as_time(e.at),
+                )
+                for e in self._parts.store.inbox(limit=limit, to=to)
+            ]
+        )
+
+    def explain(self, request: MessageRequest) -> answer.Explanation:
+        """Return how a message would be routed now; sends and keeps nothing."""
+        parts, now = self._parts, time.time()
+        if request.message_type is MessageType.OTP:
+            otp = request.as_otp()
+            message = validate.otp(
+                otp, message_id="", now=now, expires_at=now + _LATER, rules=parts.rules
+            )
+        else:
+            message = validate.message(request, message_id="", now=now, rules=parts.rules)
+        decision = route.decide(
+            message, [], parts.ways.now(), parts.ways.policy, parts.ways.learned
+        )
+        return answer.Explanation.model_validate(decision.as_json())
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the figures that `/metrics` shows."""
+        now = time.time()
+        return report.metrics(
+            self._parts.store.figures(now),
+            now=now,
+            started_at=self._started_at,
+            tickets=self._parts.queue.depth(),
+            max_waiting=self.config.queue.max_waiting,
+        )
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether the agent can take and send messages, and the state of each part."""
+        parts = self._parts
+        try:
+            self._parts.store.waiting(1)
+            store = "ok"
+        except AgentError as e:
+            store = e.code
+        dispatcher = "this process" if parts.dispatcher.leading else "another process"
+        state = {
+            "store": store,
+            "workers": "running" if self._processing else "stopped",
+            "dispatcher": dispatcher if self._processing else "none here",
+            "channels": sorted(parts.rules.media),
+        }
+        return store == "ok" and self._processing and bool(parts.rules.media), state
+
+    def verification(self, verification_id: str) -> answer.VerificationView:
+        """Return how a verification stands."""
+        found = self._parts.store.verification(verification_id, time.time())
+        if found is None:
+            msg = "no verification has this id"
+            raise NotFound(msg)
+        return answer.VerificationView.of(found)
