@@ -611,9 +611,9 @@ def test_each_providers_own_settings_are_checked():
             "Email": {"api_config": {"provider": "smtp", "bad": "YOUR_X"}, "enabled": False},
         }
     }
+    left = "placeholder left in (YOUR_X); put the real value or ${NAME} there"
     assert faults(source, check=check) == [
-        "channels.Email.api_config.bad: "
-        + "placeholder left in (YOUR_X); put the real value or ${NAME} there",
+        f"channels.Email.api_config.bad: {left}",
         "channels.SMS.providers.0.bad: is no good",
     ]
     rest = {name: value for name, value in TWILIO.items() if name != "provider"}

@@ -12,12 +12,12 @@ import re
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from twilio.http import HttpClient  # type: ignore[import-untyped]
 from twilio.http.response import Response  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
@@ -58,10 +58,9 @@ _TABLE = (
     ("recipient_not_verified", True, Scope.PROVIDER, "21219 21608 572005 573005"),  # on trial
     ("account_inactive", True, Scope.PROVIDER, "10001 10002 20005 20010 21472 63051 63112"),
     ("auth_failed", True, Scope.PROVIDER, "20003 20006 20151 20403"),
-    ("bad_address", True, Scope.PROVIDER, "20404"),  # of the API, or an account it does not know
-    ("bad_sender", True, Scope.PROVIDER, "21210 21212 21213 21264 21267 21601 21603 21606 21607"),
-    ("bad_sender", True, Scope.PROVIDER, "21616 21657 21659 21660 21661 21663 21668 63001 63002"),
-    ("bad_sender", True, Scope.PROVIDER, "21701 21702 21703 21704 21705 63007 63008"),
+    ("misconfigured", True, Scope.PROVIDER, "20404 21210 21212 21213 21264 21267 21601 21603"),
+    ("misconfigured", True, Scope.PROVIDER, "21606 21607 21616 21657 21659 21660 21661 21663"),
+    ("misconfigured", True, Scope.PROVIDER, "21701 21702 21703 21704 21705 63002 63007 63008"),
     ("rate_limited", False, Scope.PROVIDER, "10004 14107 20429 21611 63017 63018 63038"),
     ("provider_error", False, Scope.PROVIDER, "20500 20503 20504 21730 63009 63010 63012"),
 )
@@ -73,26 +72,14 @@ VERDICTS: Mapping[int, Verdict] = {
 UNKNOWN = Verdict("rejected", permanent=True, scope=Scope.CHANNEL)
 
 LONGEST_VALIDITY = 36_000  # seconds that Twilio queues a message for at most
-RING = 40
-"""Seconds a call rings: time enough to find the telephone, too short for most voice mail."""
+RING = 40  # seconds: enough to reach the telephone, too short for most voice mail
+PAGE = 50  # records that a lookup reads
+WINDOW = 120.0  # seconds after its begin by which a send was taken, if it was
+CLOCKS = 2.0  # seconds that two clocks telling whole seconds, and a round trip, may differ by
 
-PAGE = 50
-CLOCKS = 2.0
-"""Seconds: Twilio's times are whole seconds, and so is the clock that they are compared by."""
-WINDOW = 120.0
-"""Seconds after its begin in which an attempt can have been taken; a later record is another's."""
-
-_TRIAL = "Sent from your Twilio trial account - "
-_UNSPEAKABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # not in XML 1.0
+_TRIAL = "Sent from your Twilio trial account - "  # put before the text while on trial
+_SILENT = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # not in XML 1.0
 T = TypeVar("T")
-
-
-def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        msg = "must be an http or https URL without user and password"
-        raise ValueError(msg)
-    return url.rstrip("/")
 
 
 class Settings(BaseModel):
@@ -104,7 +91,7 @@ class Settings(BaseModel):
     auth_token: Annotated[SecretStr, Field(min_length=1)]
     from_number: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
     messaging_service_sid: Annotated[str, Field(pattern=r"^MG[0-9A-Za-z]+$")] | None = None
-    base_url: Annotated[str, AfterValidator(_checked_url)] | None = None
+    base_url: Annotated[str, Field(pattern=r"^https?://[!-\"$->A-~]+$")] | None = None
 
     @model_validator(mode="after")
     def _one_sender(self) -> Self:
@@ -116,79 +103,178 @@ class Settings(BaseModel):
 
 def make(settings: Settings, context: Context) -> Twilio:
     """Return the provider for one account and sender."""
-    return Twilio(settings, context)
+    return Twilio(settings, context.clock)
 
 
-class _Call(threading.local):
-    """What one request needs that the SDK does not hand through, and what it drops of the answer."""
+class Twilio:
+    """One account and sender."""
+
+    receipts = False  # no status callback is asked for, so `sent` is the last that is known
+
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        self._number = settings.from_number
+        self._service = settings.messaging_service_sid
+        self._wire = _Wire(settings, clock)
+        # an environment of its own: TWILIO_EDGE and TWILIO_REGION would change the address
+        own = {"TWILIO_EDGE": ""}
+        client = Client(settings.account_sid, "-", http_client=self._wire, environment=own)
+        client.api.base_url = settings.base_url or client.api.base_url
+        self._messages, self._calls = client.messages, client.calls
+
+    def send(self, out: Outgoing, *, timeout: float) -> Sent:
+        """Create the message or the call."""
+        if out.validity is not None and out.validity < 1:
+            raise SendError(code="expired", permanent=True, scope=Scope.MESSAGE)
+        create = self._call if out.channel is Channel.CALL else self._message
+        return self._ask(lambda: _taken(create(out)), timeout, creates=True)
+
+    def _message(self, out: Outgoing) -> Any:
+        given: dict[str, Any] = self._sender(out) or {"messaging_service_sid": self._service}
+        if out.validity is not None:
+            given["validity_period"] = min(int(out.validity), LONGEST_VALIDITY)
+        return self._messages.create(to=_address(out.channel, out.to), body=out.content, **given)
+
+    def _call(self, out: Outgoing) -> Any:
+        if self._number is None:  # a messaging service has no voice
+            raise SendError(code="misconfigured", permanent=True, detail="needs from_number")
+        ring = min(RING, int(out.validity or RING))
+        twiml = _twiml(out.content, out.code)
+        return self._calls.create(to=out.to, from_=self._number, twiml=twiml, timeout=ring)
+
+    def _sender(self, out: Outgoing) -> dict[str, Any]:
+        return {"from_": _address(out.channel, self._number)} if self._number else {}
+
+    def lookup(self, out: Outgoing, *, since: float, timeout: float) -> Sent | None:
+        """Look for the send among the recipient's latest messages or calls.
+
+        By the date of creation: Twilio filters by that of sending, which its queue has not yet.
+        """
+        return self._ask(lambda: self._find(out, since), timeout, creates=False)
+
+    def _find(self, out: Outgoing, since: float) -> Sent | None:
+        there = self._calls if out.channel is Channel.CALL else self._messages
+        to = _address(out.channel, out.to)
+        latest = list(there.page(to=to, page_size=PAGE, **self._sender(out)))
+        begun = since + self._wire.asked.ahead - CLOCKS
+        ages = [record.date_created.timestamp() - begun for record in latest]
+        for record, age in zip(reversed(latest), reversed(ages), strict=True):  # oldest first
+            if 0 <= age <= WINDOW and self._is(record, out):
+                return _taken(record)
+        if len(latest) == PAGE and min(ages) > 0:
+            raise SendError(code="lookup_incomplete", detail=f"{PAGE} newer records")
+        return None
+
+    def _is(self, record: Any, out: Outgoing) -> bool:
+        """Whether *record* is the send of *out*; one that failed over there counts as not taken."""
+        if record.direction != "outbound-api" or record.status in {"failed", "canceled"}:
+            return False
+        if out.channel is Channel.CALL:
+            return True
+        ours = self._service in {None, record.messaging_service_sid}
+        return ours and record.body.removeprefix(_TRIAL).strip() == out.content.strip()
+
+    def _ask(self, ask: Callable[[], T], timeout: float, *, creates: bool) -> T:
+        self._wire.asked.timeout = timeout
+        try:
+            return ask()
+        except SendError:
+            raise
+        except UnicodeEncodeError:  # half a character; nothing was written yet
+            raise SendError(code="content_refused", permanent=True, scope=Scope.MESSAGE) from None
+        except Exception as e:  # noqa: BLE001 - the SDK or we fell over what was answered
+            why = type(e).__name__
+            raise SendError(code="garbled_answer", ambiguous=creates, detail=why) from None
+
+    def poll(self, now: float) -> Iterable[Receipt]:
+        """Return nothing."""
+        del now
+        return ()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._wire.outbound.close()
+
+
+def _taken(record: Any) -> Sent:
+    if not record.sid:
+        raise ValueError
+    return Sent(str(record.sid), Status.DELIVERED if record.status == "delivered" else Status.SENT)
+
+
+def _address(channel: Channel, number: str) -> str:
+    return f"whatsapp:{number}" if channel is Channel.WHATSAPP else number
+
+
+def _twiml(content: str, code: str | None) -> str:
+    """Return what the caller says: the text, and a code digit by digit and all of it twice."""
+    text, answer = _SILENT.sub(" ", content), VoiceResponse()
+    if code is not None:
+        said = ", ".join(code)
+        text = text.replace(code, said) if code in text else f"{text} {said}"
+        answer.say(text)
+        answer.pause(length=1)
+    answer.say(text)
+    return str(answer)
+
+
+class _Asked(threading.local):
+    """What the SDK does not hand through: the time-out, and how far Twilio's clock is ahead."""
 
     timeout = 0.0
-    date: str | None = None
+    ahead = 0.0
 
 
 class _Wire(HttpClient):  # type: ignore[misc]
-    """Carries the requests of the SDK; what is no success leaves as SendError."""
+    """Carries the SDK's requests, each within `asked.timeout`; all but a success is a SendError."""
 
-    def __init__(self, account: str, token: str, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         super().__init__(logging.getLogger(__name__), is_async=False)
-        self.call = _Call()
-        self.outbound = Outbound()
-        self._auth = "Basic " + b64encode(f"{account}:{token}".encode()).decode()
+        secret = f"{settings.account_sid}:{settings.auth_token.get_secret_value()}"
+        self._auth = {"Authorization": "Basic " + b64encode(secret.encode()).decode()}
         self._clock = clock
+        self.asked = _Asked()
+        self.outbound = Outbound()
 
     def request(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, Any] | None = None,
-        data: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        **_: Any,
+        self, method: str, url: str, *, params: Any, data: Any, headers: Any, **_: Any
     ) -> Response:
-        """Make one request within `call.timeout`."""
+        """Make one request."""
         creates = method == "POST"
-        if params:
-            url = f"{url}?{urlencode(params)}"
+        url = f"{url}?{urlencode(params)}" if params else url
+        body = urlencode(data).encode() if creates else None
+        headers = {**headers, **self._auth}
+        timeout = self.asked.timeout
         try:
-            answer = self.outbound.request(
-                method,
-                url,
-                timeout=self.call.timeout,
-                headers={**(headers or {}), "Authorization": self._auth},
-                body=urlencode(data).encode() if data else None,
-            )
+            answer = self.outbound.request(method, url, timeout=timeout, headers=headers, body=body)
         except OutboundError as e:
-            ambiguous = e.written and creates
-            raise SendError(code=e.code, ambiguous=ambiguous, detail=e.detail) from None
-        if answer.status not in {200, 201}:
-            raise _refused(answer, self._clock(), creates=creates)
-        self.call.date = answer.headers.get("Date")
+            lost = e.written and creates
+            raise SendError(code=e.code, ambiguous=lost, detail=e.detail) from None
+        if not 200 <= answer.status < 300:
+            raise _refused(answer, creates=creates)
+        if not creates:
+            with suppress(ValueError, TypeError):
+                told = parsedate_to_datetime(answer.headers.get("Date"))
+                self.asked.ahead = told.timestamp() - self._clock()
         return Response(answer.status, answer.body.decode(), answer.headers)
 
-    def ahead(self) -> float:
-        """Return by how many seconds the last answer's clock is ahead of ours."""
-        then = _time(self.call.date)
-        return 0.0 if then is None else then - self._clock()
 
-
-def _time(date: str | None) -> float | None:
+def _refused(answer: Answer, *, creates: bool) -> SendError:
+    """Return what an answer means that is no success: by its status where plain, else its code."""
     try:
-        return parsedate_to_datetime(date or "").timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _refused(answer: Answer, now: float, *, creates: bool) -> SendError:
-    """Return what an answer other than a success means, by its status first."""
-    try:
-        code = json.loads(answer.body)["code"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        code = None
-    status = f"HTTP{answer.status}"
-    verdict = VERDICTS.get(str(code)) or VERDICTS.get(status, UNKNOWN)
-    lost = answer.status >= 500  # it may fail after it took the message  # noqa: PLR2004
-    if lost or answer.status == 408:
-        verdict = VERDICTS["20500"]
-    elif answer.status == 429:
-        verdict = VERDICTS["20429"]
-    ...
+        told = int(json.loads(answer.body)["code"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        told = 0
+    status = answer.status
+    lost = status >= 500 or status == 408  # it may have failed after it took the message
+    fallback = {401: 20003, 403: 20003, 404: 20404}.get(status, 20404 if status < 400 else 0)
+    plain = 20500 if lost else 20429 if status == 429 else told
+    verdict = VERDICTS.get(plain) or VERDICTS.get(fallback, UNKNOWN)
+    wait = answer.headers.get("Retry-After", "")
+    return SendError(
+        verdict.code,
+        permanent=verdict.permanent,
+        scope=verdict.scope,
+        retry_after=float(wait) if re.fullmatch("[0-9]{1,6}", wait) else None,
+        detail=f"HTTP {status}, Twilio {told}",  # not their text: it repeats the number
+        ambiguous=creates and lost,
+    )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ...message import Attempt, Outcome, Status, Ticket
 from ...safety.encryption import Keyring
 from ..base import Verdict, Work
 from . import rows
+from .fast import Statement, params
 from .schema import attempts, messages, verifications
 
 FINAL = {
@@ -40,9 +41,17 @@ def tickets(conn: Connection, rank: int, limit: int, until: float) -> list[Ticke
     return [Ticket(rank, due_at, message_id) for due_at, message_id in found]
 
 
+_MESSAGE = Statement(select(messages).where(messages.c.id == bindparam("id")))
+_CODE = Statement(
+    select(verifications.c.code_enc, verifications.c.purpose).where(
+        verifications.c.id == bindparam("id")
+    )
+)
+
+
 def load(conn: Connection, message_id: str, keys: Keyring) -> Work | None:
     """Return a message with its attempts and, for a pending OTP, the code."""
-    row = conn.execute(select(messages).where(messages.c.id == message_id)).mappings().one_or_none()
+    row = _MESSAGE.first(conn, {"id": message_id})
     if row is None:
         return None
     message = rows.message(row, keys)
@@ -61,15 +70,13 @@ def attempts_of(conn: Connection, message_id: str) -> list[Attempt]:
 
 
 def _code(conn: Connection, verification_id: str, keys: Keyring) -> tuple[str | None, str]:
-    row = conn.execute(
-        select(verifications.c.code_enc, verifications.c.purpose).where(
-            verifications.c.id == verification_id
-        )
-    ).one()
-    if row.code_enc is None:
-        return None, row.purpose
-    code = keys.decrypt(row.code_enc, table="verifications", column="code_enc", row=verification_id)
-    return code, row.purpose
+    row = _CODE.first(conn, {"id": verification_id})
+    if row is None or row["code_enc"] is None:
+        return None, ""
+    code = keys.decrypt(
+        row["code_enc"], table="verifications", column="code_enc", row=verification_id
+    )
+    return code, row["purpose"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,39 +88,45 @@ class Begin:
     lease_until: float
 
 
+_CLAIM = Statement(
+    update(messages)
+    .where(
+        messages.c.id == bindparam("b_id"),
+        messages.c.version == bindparam("b_version"),
+        messages.c.due_at.is_not(None),
+    )
+    .values(
+        status=bindparam("b_status"),
+        due_at=bindparam("b_lease"),
+        version=messages.c.version + bindparam("b_one"),
+        tries=messages.c.tries + bindparam("b_one"),
+    )
+)
+_ATTEMPT = Statement(insert(attempts).values(params(rows.ATTEMPT)))
+
+
 def begin(conn: Connection, calls: Sequence[Begin]) -> list[bool]:
     """Claim messages by compare-and-set and keep the attempts of those that were won."""
-    wanted = {(c.attempt.message_id, c.version) for c in calls}
-    won = set(
-        conn.execute(
-            update(messages)
-            .where(
-                tuple_(messages.c.id, messages.c.version).in_(sorted(wanted)),
-                messages.c.due_at.is_not(None),
-            )
-            .values(
-                status=Status.SENDING.value,
-                due_at=max(c.lease_until for c in calls),
-                version=messages.c.version + 1,
-                tries=messages.c.tries + 1,
-            )
-            .returning(messages.c.id)
-        ).scalars()
+    won = _CLAIM.changed(
+        conn,
+        [
+            {
+                "b_id": c.attempt.message_id,
+                "b_version": c.version,
+                "b_status": Status.SENDING.value,
+                "b_lease": c.lease_until,
+                "b_one": 1,
+            }
+            for c in calls
+        ],
     )
-    results = []
-    kept = []
-    for c in calls:
-        mine = c.attempt.message_id in won
-        won.discard(c.attempt.message_id)
-        results.append(mine)
-        if mine:
-            kept.append(rows.attempt_row(c.attempt))
-    if kept:
-        conn.execute(insert(attempts), kept)
-    return results
+    _ATTEMPT.many(
+        conn, [rows.attempt_row(c.attempt) for c, mine in zip(calls, won, strict=True) if mine]
+    )
+    return won
 
 
-_SETTLE_MESSAGE = (
+_SETTLE_MESSAGE = Statement(
     update(messages)
     .where(messages.c.id == bindparam("b_id"), messages.c.version == bindparam("b_version"))
     .values(
@@ -123,10 +136,10 @@ _SETTLE_MESSAGE = (
         error_code=bindparam("b_error"),
         cost=messages.c.cost + bindparam("b_cost"),
         channel=bindparam("b_channel"),
-        version=messages.c.version + 1,
+        version=messages.c.version + bindparam("b_one"),
     )
 )
-_END_MESSAGE = (
+_END_MESSAGE = Statement(
     update(messages)
     .where(messages.c.id == bindparam("b_id"), messages.c.version == bindparam("b_version"))
     .values(
@@ -134,32 +147,11 @@ _END_MESSAGE = (
         due_at=bindparam("b_due"),
         finished_at=bindparam("b_finished"),
         error_code=bindparam("b_error"),
-        version=messages.c.version + 1,
+        version=messages.c.version + bindparam("b_one"),
     )
 )
-_SETTLE_ATTEMPT = (
-    update(attempts)
-    .where(attempts.c.id == bindparam("b_id"))
-    .values(
-        {
-            name: bindparam(f"b_{name}")
-            for name in (
-                "finished_at",
-                "outcome",
-                "provider_message_id",
-                "error_code",
-                "error_detail",
-                "permanent",
-                "scope",
-                "retry_after",
-                "cost",
-                "receipt_by",
-                "receipt_status",
-                "receipt_at",
-                "lookups",
-            )
-        }
-    )
+_SETTLE_ATTEMPT = Statement(
+    update(attempts).where(attempts.c.id == bindparam("b_id")).values(params(rows.ENDED, "b_"))
 )
 
 
@@ -168,10 +160,10 @@ def settle(conn: Connection, calls: Sequence[Verdict]) -> list[bool]:
     with_attempt = [_settled(v, v.attempt) for v in calls if v.attempt is not None]
     without = [_ended(v) for v in calls if v.attempt is None]
     if with_attempt:
-        conn.execute(_SETTLE_MESSAGE, with_attempt)
-        conn.execute(_SETTLE_ATTEMPT, [_attempt(v.attempt) for v in calls if v.attempt])
+        _SETTLE_MESSAGE.many(conn, with_attempt)
+        _SETTLE_ATTEMPT.many(conn, [_attempt(v.attempt) for v in calls if v.attempt])
     if without:
-        conn.execute(_END_MESSAGE, without)
+        _END_MESSAGE.many(conn, without)
     return [True] * len(calls)
 
 
@@ -185,6 +177,7 @@ def _ended(v: Verdict) -> dict[str, object]:
         "b_due": v.due_at,
         "b_finished": v.at if final else None,
         "b_error": v.error_code,
+        "b_one": 1,
     }
 
 

@@ -8,15 +8,21 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from .fast import Statement, params
 from .schema import inbox
 
 SOME = 500
 """Receipts taken at once."""
 
 
+_PUT = Statement(
+    upsert(inbox).values(params(c.name for c in inbox.columns)).on_conflict_do_nothing()
+)
+
+
 def put(conn: Connection, calls: Sequence[dict[str, Any]]) -> list[None]:
     """Keep entries; an id that is there already changes nothing."""
-    conn.execute(upsert(inbox).on_conflict_do_nothing(), list(calls))
+    _PUT.many(conn, calls)
     return [None] * len(calls)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from ...message import WAITING, Message, Status, Verification, VerificationStatus
 from ...otp import free_at
 from ..base import Issued, KeyReused, Limited, Limits, Once, Replay, RowResult
+from .fast import Statement, params
 from .rows import verification
 from .schema import batches, idempotency, messages, recipient_events, verifications
 
@@ -38,6 +39,9 @@ class Prepared:
     batch_row: dict[str, Any] | None
     once: tuple[bytes, Once] | None
     respond: Callable[[Sequence[RowResult]], Any] | None
+
+
+_MESSAGES = Statement(insert(messages).values(params(c.name for c in messages.columns)))
 
 
 def replay(conn: Connection, once: tuple[bytes, Once] | None) -> Replay | KeyReused | None:
@@ -88,7 +92,7 @@ def submit(
             remember(conn, call.once, call.respond(taken))
         results.append(taken)
     if message_rows:
-        conn.execute(insert(messages), message_rows)
+        _MESSAGES.many(conn, message_rows)
     return results
 
 

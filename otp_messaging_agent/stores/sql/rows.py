@@ -97,6 +97,37 @@ def _open(keys: Keyring, column: str, row: Mapping[Any, Any]) -> str | None:
     return keys.decrypt(blob, table="messages", column=column, row=row["id"])
 
 
+ATTEMPT = (
+    "id",
+    "message_id",
+    "number",
+    "channel",
+    "provider",
+    "started_at",
+    "cost",
+    "decision",
+    "lookups",
+)
+"""Columns of an attempt as it begins."""
+
+ENDED = (
+    "finished_at",
+    "outcome",
+    "provider_message_id",
+    "error_code",
+    "error_detail",
+    "permanent",
+    "scope",
+    "retry_after",
+    "cost",
+    "receipt_by",
+    "receipt_status",
+    "receipt_at",
+    "lookups",
+)
+"""Columns of an attempt that its end fills in."""
+
+
 def attempt_row(a: Attempt) -> dict[str, Any]:
     """Return the columns of an attempt as it begins."""
     return {

@@ -48,6 +48,7 @@ class SqlStore:
     def __init__(self, url: str, synchronous: str, keys: Keyring) -> None:
         self._engines = engine.Engines(url, synchronous)
         self._keys = keys
+        self._driver_error: type[Exception] = self._engines.read.dialect.loaded_dbapi.Error
         self._writer = Writer(self._engines.write)
         self._renewed: tuple[str, float] = ("", 0.0)
 
@@ -69,7 +70,7 @@ class SqlStore:
         try:
             with self._engines.read.connect() as connection:
                 return query(connection, *args)
-        except SQLAlchemyError as e:
+        except (SQLAlchemyError, self._driver_error) as e:
             msg = f"the store could not read: {type(e).__name__}"
             raise StoreUnavailable(msg) from e
 

@@ -50,6 +50,7 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
@@ -122,7 +123,7 @@ class Writer:
     def _alone(self, call: _Call) -> None:
         try:
             self._commit([call])
-        except SQLAlchemyError as e:
+        except (SQLAlchemyError, self._driver_error) as e:
             call.error = StoreUnavailable(f"the store could not write: {type(e).__name__}")
             call.error.__cause__ = e
         except Exception as e:  # noqa: BLE001 - goes to the caller, the thread lives on
