@@ -34,6 +34,10 @@ def when(seconds: float | None) -> datetime | None:
     return None if seconds is None else as_time(seconds)
 
 
+def _absent(value: object) -> bool:
+    return value is None
+
+
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,7 +73,7 @@ class Accepted(_Answer):
 
     message_id: str
     status: Status
-    verification_id: str | None = Field(None, description="Of an OTP.")
+    verification_id: str | None = Field(None, description="Of an OTP.", exclude_if=_absent)
 
 
 class RowError(_Answer):
@@ -84,9 +88,9 @@ class RowResult(_Answer):
     """One row of a bulk request: taken (`message_id`) or not (`error`)."""
 
     index: int
-    message_id: str | None = None
-    verification_id: str | None = None
-    error: RowError | None = None
+    message_id: str | None = Field(None, exclude_if=_absent)
+    verification_id: str | None = Field(None, exclude_if=_absent)
+    error: RowError | None = Field(None, exclude_if=_absent)
 
 
 class BulkAccepted(_Answer):

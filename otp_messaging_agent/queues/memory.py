@@ -4,8 +4,10 @@ Order: CRITICAL before HIGH before MEDIUM before LOW, OTPs first within a lane, 
 served after that. So that no rank starves for ever, one that was passed over `PATIENCE` times
 while it had a message due gets the next turn.
 
-Memory is bounded: each of the 8 ranks holds an eighth of `max_tickets`. What does not fit waits
-in the store and is paged in, in its order, when a rank is less than half full.
+Memory is bounded: each of the 8 ranks holds an eighth of `max_tickets`, at most a quarter of it
+not yet due. What does not fit waits in the store and is paged in, in its order, when a rank is
+less than half full. A rank that is fuller at a look into the store takes nothing more until then:
+what the store may hold of other processes comes before what is put later.
 
 So that slow bulk never holds up a code, one worker in eight takes only CRITICAL and HIGH.
 """
@@ -44,14 +46,17 @@ class MemoryQueue:
 
     def __init__(self, max_tickets: int, clock: Callable[[], float] = time.time) -> None:
         self._room = max(1, max_tickets // len(RANKS))
+        self._ahead = self._room // 4
         self._clock = clock
         self._ready: list[list[tuple[float, str]]] = [[] for _ in RANKS]
         self._later: list[tuple[float, str, int]] = []
+        self._early = [0 for _ in RANKS]
         self._held: list[set[str]] = [set() for _ in RANKS]
         self._running: set[str] = set()
         self._again: dict[str, Ticket] = {}
         self._passed = [0 for _ in RANKS]
         self._more = [False for _ in RANKS]
+        self._dropped = [0 for _ in RANKS]
         lock = threading.RLock()
         self._changed = threading.Condition(lock)
         self._urgent = threading.Condition(lock)
@@ -66,24 +71,32 @@ class MemoryQueue:
         """Accept *ticket*; one already held changes nothing, one too many stays in the store."""
         if ticket.due_at > self._clock() + HORIZON:
             return
+        rank = ticket.rank
         with self._changed:
-            if self._more[ticket.rank]:
-                return  # others of its rank wait in the store and come first
-            if not self._add(ticket):
-                self._more[ticket.rank] = True
+            # Where others of its rank wait in the store, they come first.
+            if self._more[rank] or not self._add(ticket):
+                self._more[rank] = True
+                self._dropped[rank] += 1
 
     def _add(self, ticket: Ticket) -> bool:
-        """Hold *ticket*; False where there is no room. The lock is held."""
+        """Hold *ticket*; False where there is no room. The lock is held.
+
+        Of those not yet due only some are held: they must not keep out what is due.
+        """
         if ticket.message_id in self._running:
             self._again[ticket.message_id] = ticket
             return True
         held = self._held[ticket.rank]
         if ticket.message_id in held:
             return True
+        early = ticket.due_at > self._clock()
+        if early and self._early[ticket.rank] >= self._ahead:
+            return True  # a page brings it once it is due
         if len(held) >= self._room:
             return False
         held.add(ticket.message_id)
-        if ticket.due_at > self._clock():
+        if early:
+            self._early[ticket.rank] += 1
             heapq.heappush(self._later, (ticket.due_at, ticket.message_id, ticket.rank))
         else:
             heapq.heappush(self._ready[ticket.rank], (ticket.due_at, ticket.message_id))
@@ -101,12 +114,16 @@ class MemoryQueue:
             return
         for rank in RANKS:
             if len(self._held[rank]) > self._room // 2:
+                self._more[rank] = True
                 continue
+            dropped = self._dropped[rank]
             tickets = self._feed.page(rank, self._room)
             with self._changed:
-                self._more[rank] = len(tickets) >= self._room
-                for ticket in tickets:
-                    self._add(ticket)
+                whole = all([self._add(t) for t in tickets]) and len(tickets) < self._room
+                missed = self._dropped[rank] > dropped
+                self._more[rank] = missed or not whole
+            if missed:
+                self._low.set()
 
     # ------------------------------------------------------------- handing out
 
@@ -161,11 +178,11 @@ class MemoryQueue:
         while self._later and self._later[0][0] <= now:
             due_at, message_id, rank = heapq.heappop(self._later)
             heapq.heappush(self._ready[rank], (due_at, message_id))
+            self._early[rank] -= 1
             moved += 1
             if rank in URGENT:
                 self._urgent.notify()
-        if moved > 1:
-            self._changed.notify(moved - 1)
+        self._changed.notify(moved)
 
     def _until_due(self) -> float:
         if not self._later:
@@ -190,7 +207,7 @@ class MemoryQueue:
         held = self._held[rank]
         held.discard(message_id)
         self._running.add(message_id)
-        if self._more[rank] and len(held) < self._room // 2:
+        if self._more[rank] and len(held) <= self._room // 2:
             self._low.set()
         return message_id
 
