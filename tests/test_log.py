@@ -14,10 +14,9 @@ NAME = "otp_messaging_agent.tested"
 
 @pytest.fixture
 def logged(capsys):
-    """Configure the log and return what one call wrote; the logger is put back afterwards."""
+    """Return what was written since the last call; the logger is put back afterwards."""
     ours = logging.getLogger("otp_messaging_agent")
     before = ours.handlers, ours.level, ours.propagate
-    log.configure("INFO")
 
     def lines():
         out, err = capsys.readouterr()
@@ -44,9 +43,7 @@ def logged(capsys):
     ],
 )
 def test_addresses_and_numbers_are_taken_out(text, told):
-    shown = log.redact(text)
-    assert not any(part in shown for part in ("7700", "900", "1234567", "ada", "bob"))
-    assert shown.replace(") [number]", "").startswith(told[:8])
+    assert log.redact(text) == told
 
 
 @pytest.mark.parametrize("text", ["HTTP 429", "error 30003", "123456", "20 of 300", "a @ b", "@"])
@@ -55,6 +52,7 @@ def test_short_numbers_and_plain_text_stay(text):
 
 
 def test_a_line_is_one_json_object(logged):
+    log.configure("INFO")
     log.get(NAME).info("attempt_failed", channel="SMS", code="invalid_number")
     (line,) = logged()
     assert line.pop("timestamp")
@@ -67,6 +65,7 @@ def test_a_line_is_one_json_object(logged):
 
 
 def test_a_value_is_redacted_whatever_its_name(logged):
+    log.configure("INFO")
     log.get(NAME).warning("sent to +447700900001", to="+447700900002", note="ada@example.com")
     (line,) = logged()
     assert line["event"] == "sent to [number]"
@@ -74,6 +73,7 @@ def test_a_value_is_redacted_whatever_its_name(logged):
 
 
 def test_a_traceback_is_redacted_too(logged):
+    log.configure("INFO")
     try:
         int("+447700900001 or ada@example.com")
     except ValueError:
@@ -85,6 +85,7 @@ def test_a_traceback_is_redacted_too(logged):
 
 
 def test_our_own_ids_stay_whole(logged):
+    log.configure("INFO")
     log.get(NAME).info("ended", message_id="msg_0123456789012345678901", batch_id="bat_12345678")
     (line,) = logged()
     assert line["message_id"] == "msg_0123456789012345678901"
@@ -99,6 +100,7 @@ def test_less_than_the_level_is_left_out(logged):
 
 
 def test_configuring_twice_does_not_write_twice(logged):
+    log.configure("INFO")
     log.configure("INFO")
     log.get(NAME).info("once")
     assert len(logged()) == 1

@@ -14,7 +14,7 @@ ANSWER = {answer}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder beside the shipped providers; whatever is loaded from it is forgotten again."""
+    """Put a folder beside the shipped providers; what is loaded from it is forgotten again."""
     monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
     before = set(sys.modules)
     yield tmp_path

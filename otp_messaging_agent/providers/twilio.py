@@ -35,6 +35,8 @@ _TABLE = (
     ("not_mobile", True, Scope.CHANNEL, "21265 21407 21614 21635"),
     ("opted_out", True, Scope.CHANNEL, "21610 63014 63033 63050"),
     ("blocked", True, Scope.CHANNEL, "13225 21216"),
+    ("premium_number", True, Scope.CHANNEL, "21202 21268"),
+    ("content_refused", True, Scope.CHANNEL, "21618 63005 63006 63013 63021 63026"),
     ("not_on_whatsapp", True, Scope.CHANNEL, "63003 63015 63024 63032"),
     ("window_closed", True, Scope.CHANNEL, "63016"),  # a day after the recipient's last message
     ("content_too_long", True, Scope.CHANNEL, "21605 21617 21658"),

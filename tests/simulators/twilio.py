@@ -1,0 +1,302 @@
+"""A stand-in for Twilio's Messages and Calls API on 127.0.0.1, faults included.
+
+Answers have the shape of https://www.twilio.com/docs/messaging/api/message-resource and
+https://www.twilio.com/docs/voice/api/call-resource. What happens to a request is scripted by its
+recipient; without a script it is accepted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import uuid
+from base64 import b64encode
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime, formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+ACCOUNT = "AC" + "0a" * 16
+TOKEN = "t0ken-of-the-simulator"
+PATH = re.compile(r"/2010-04-01/Accounts/(\w+)/(Messages|Calls)(?:/(\w+))?\.json")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How one request is answered.
+
+    accepted: the message is taken, whatever is answered. wait: seconds before the answer.
+    drip: seconds between two bytes of it. cut_at: bytes of it after which the connection closes.
+    """
+
+    status: int = 201
+    code: int = 0
+    accepted: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    wait: float = 0.0
+    drip: float = 0.0
+    drip_head: bool = False
+    cut_at: int | None = None
+
+
+def ok() -> Reply:
+    return Reply(accepted=True)
+
+
+def error(status: int, code: int) -> Reply:
+    return Reply(status, code)
+
+
+def rate_limited(retry_after: int) -> Reply:
+    return Reply(429, 20429, headers={"Retry-After": str(retry_after)})
+
+
+def server_error(*, accepted: bool, status: int = 500) -> Reply:
+    return Reply(status, 20500, accepted=accepted)
+
+
+def hang(seconds: float, *, accepted: bool = True) -> Reply:
+    return Reply(accepted=accepted, wait=seconds)
+
+
+def cut(*, accepted: bool, after: int = 0) -> Reply:
+    """Close the connection after *after* bytes of the answer."""
+    return Reply(accepted=accepted, cut_at=after)
+
+
+def garbage(body: bytes, status: int = 201) -> Reply:
+    return Reply(status, accepted=True, body=body)
+
+
+def drip(interval: float, *, head: bool = False) -> Reply:
+    """Send the body, or with *head* all of the answer, a byte every *interval* seconds."""
+    return Reply(accepted=True, drip=interval, drip_head=head)
+
+
+def redirect(location: str) -> Reply:
+    return Reply(307, headers={"Location": location}, body=b"")
+
+
+class TwilioSimulator:
+    """The server, and what it saw: `accepted` messages and calls, `requests`, `connections`."""
+
+    def __init__(self, *, latency: float = 0.0, clock: Callable[[], float] = time.time) -> None:
+        self.latency = latency
+        self.clock = clock
+        self.accepted: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
+        self.connections = 0
+        self.lock = threading.Lock()
+        self.closing = threading.Event()
+        self._scripts: dict[str, deque[Reply]] = defaultdict(deque)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.sim = self
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def script(self, to: str, replies: Iterable[Reply]) -> None:
+        """Answer the next requests to create something for *to* so; then accept again."""
+        self._scripts[to].extend(replies)
+
+    def script_reads(self, replies: Iterable[Reply]) -> None:
+        """Answer the next requests to read so."""
+        self._scripts["GET"].extend(replies)
+
+    def next_reply(self, key: str) -> Reply | None:
+        with self.lock:
+            script = self._scripts[key]
+            return script.popleft() if script else None
+
+    def accept(self, kind: str, form: Mapping[str, str]) -> dict[str, Any]:
+        entry = {
+            "kind": kind,
+            "sid": ("SM" if kind == "message" else "CA") + uuid.uuid4().hex,
+            "at": self.clock(),
+            "to": form["To"],
+            "from": form.get("From"),
+            "service": form.get("MessagingServiceSid"),
+            "body": form.get("Body"),
+            "twiml": form.get("Twiml"),
+            "validity": form.get("ValidityPeriod"),
+            "status": "queued",
+            "direction": "outbound-api",
+            "date_sent": None,
+            "form": dict(form),
+        }
+        with self.lock:
+            self.accepted.append(entry)
+        return entry
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 512
+    sim: TwilioSimulator
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server.sim.lock:
+            self.server.sim.connections += 1
+
+    def do_POST(self) -> None:
+        sim = self.server.sim
+        form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+        kind = self._kind(form)
+        sim.closing.wait(sim.latency)
+        fault = self._unauthorized() or _fault(kind, form)
+        reply = fault or sim.next_reply(form["To"]) or ok()
+        entry = sim.accept(kind, form) if reply.accepted else None
+        self._answer(reply, entry and _shown(entry), form.get("To", ""))
+
+    def do_GET(self) -> None:
+        sim = self.server.sim
+        query = dict(parse_qsl(urlsplit(self.path).query))
+        kind = self._kind(query)
+        sim.closing.wait(sim.latency)
+        reply = self._unauthorized() or sim.next_reply("GET") or Reply(200)
+        match = PATH.fullmatch(urlsplit(self.path).path)
+        with sim.lock:
+            found = [e for e in reversed(sim.accepted) if e["kind"] == kind]
+        if match and match[3]:
+            found = [e for e in found if e["sid"] == match[3]]
+            reply = reply if found else error(404, 20404)
+            self._answer(reply, _shown(found[0]) if found else None, "")
+            return
+        page = [_shown(e) for e in found if _matches(e, query)][: int(query.get("PageSize", 50))]
+        listed = {f"{kind}s": page, "page": 0, "page_size": 50, "next_page_uri": None}
+        self._answer(reply, listed, "")
+
+    def _kind(self, params: Mapping[str, str]) -> str:
+        path = urlsplit(self.path).path
+        seen = {"method": self.command, "path": path, "params": dict(params)}
+        seen["headers"] = dict(self.headers)
+        with self.server.sim.lock:
+            self.server.sim.requests.append(seen)
+        return "call" if "/Calls" in path else "message"
+
+    def _unauthorized(self) -> Reply | None:
+        known = "Basic " + b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+        match = PATH.fullmatch(urlsplit(self.path).path)
+        if match is None:
+            return error(404, 20404)
+        ours = match[1] == ACCOUNT and self.headers["Authorization"] == known
+        return None if ours else error(401, 20003)
+
+    def _answer(self, reply: Reply, record: dict[str, Any] | None, to: str) -> None:
+        body = json.dumps(_refusal(reply, to) if reply.status >= 300 else record).encode()
+        body = body if reply.body is None else reply.body
+        headers = {
+            "Content-Type": "application/json",
+            "Date": formatdate(self.server.sim.clock(), usegmt=True),
+            "Content-Length": str(len(body)),
+            **reply.headers,
+        }
+        lines = [f"HTTP/1.1 {reply.status} X", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
+        head = "\r\n".join(lines).encode()
+        if self.server.sim.closing.wait(reply.wait):
+            return
+        try:
+            self._write(reply, head, body)
+        except OSError:  # the client has gone, as clients do
+            self.close_connection = True
+
+    def _write(self, reply: Reply, head: bytes, body: bytes) -> None:
+        if reply.cut_at is not None:
+            self.wfile.write((head + body)[: reply.cut_at])
+            self.close_connection = True
+        elif reply.drip:
+            whole, rest = (b"", head + body) if reply.drip_head else (head, body)
+            self.wfile.write(whole)
+            for byte in rest:
+                self.wfile.write(bytes([byte]))
+                if self.server.sim.closing.wait(reply.drip):
+                    return
+        else:
+            self.wfile.write(head + body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base names it so
+        """Say nothing."""
+
+
+def _refusal(reply: Reply, to: str) -> dict[str, Any]:
+    return {
+        "code": reply.code,
+        "message": f"The simulator refuses the number {to}.",  # Twilio repeats it as well
+        "more_info": f"https://www.twilio.com/docs/errors/{reply.code}",
+        "status": reply.status,
+    }
+
+
+def _fault(kind: str, form: Mapping[str, str]) -> Reply | None:
+    """Return the refusal that Twilio has for a form that lacks something."""
+    wanted = {
+        "message": (("To", 21604), ("From MessagingServiceSid", 21603), ("Body", 21602)),
+        "call": (("To", 21201), ("From", 21213), ("Twiml Url", 21200)),
+    }[kind]
+    for names, code in wanted:
+        if not any(form.get(name) for name in names.split()):
+            return error(400, code)
+    if not 1 <= int(form.get("ValidityPeriod", 1)) <= 36_000:
+        return error(400, 21624)
+    prefixed = {form[k].startswith("whatsapp:") for k in ("To", "From") if k in form}
+    return error(400, 21910) if len(prefixed) > 1 else None
+
+
+def _matches(entry: Mapping[str, Any], query: Mapping[str, str]) -> bool:
+    """Filter a list as Twilio does; by date only what has been sent, so nothing that queues."""
+    if any(entry[k.lower()] != query[k] for k in ("To", "From") if k in query):
+        return False
+    since = query.get("DateSent>") or query.get("StartTime>")
+    if since is None:
+        return True
+    floor = datetime.fromisoformat(since).timestamp()
+    return entry["date_sent"] is not None and entry["date_sent"] >= floor
+
+
+def _rfc2822(at: float | None) -> str | None:
+    return None if at is None else format_datetime(datetime.fromtimestamp(int(at), UTC))
+
+
+def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the resource as Twilio shows it."""
+    shown = {k: entry[k] for k in ("sid", "to", "from", "status", "direction")}
+    path = f"/2010-04-01/Accounts/{ACCOUNT}/{entry['kind'].capitalize()}s/{entry['sid']}.json"
+    shown |= {"account_sid": ACCOUNT, "api_version": "2010-04-01", "uri": path}
+    shown |= {"price": None, "price_unit": "USD", "subresource_uris": {}}
+    shown |= {k: _rfc2822(entry["at"]) for k in ("date_created", "date_updated")}
+    sent = _rfc2822(entry["date_sent"])
+    if entry["kind"] == "call":
+        return {**shown, "start_time": sent, "end_time": None, "duration": None, "queue_time": "0"}
+    shown |= {"body": entry["body"], "messaging_service_sid": entry["service"], "date_sent": sent}
+    return {
+        **shown,
+        "num_segments": "1",
+        "num_media": "0",
+        "error_code": None,
+        "error_message": None,
+    }
