@@ -118,8 +118,11 @@ class Deliverer:
     def _send(self, work: Work, attempt: Attempt) -> None:
         provider = self._ways.providers[attempt.channel, attempt.provider]
         out = self._outgoing(work, attempt)
+        timeout = self._sending.timeout
+        if out.validity is not None:
+            timeout = max(0.1, min(timeout, out.validity))
         try:
-            sent = provider.send(out, timeout=self._sending.timeout)
+            sent = provider.send(out, timeout=timeout)
         except SendError as e:
             self._verdicts.failed(work, attempt, e)
         except Exception as e:  # noqa: BLE001 - a provider's bug must not lose the message

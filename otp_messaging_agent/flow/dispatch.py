@@ -63,7 +63,12 @@ class Dispatcher:
 
     def _collect(self, now: float) -> None:
         for provider in self._providers:
-            for receipt in provider.poll(now):
+            try:
+                receipts = list(provider.poll(now))
+            except Exception:  # noqa: BLE001 - one vendor's trouble must not stop the paging
+                _log.exception("poll_failed")
+                continue
+            for receipt in receipts:
                 self._store.receive(receipt)
         for receipt in self._store.overdue(now, _SOME):
             self._store.receive(receipt)

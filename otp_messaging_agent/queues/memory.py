@@ -62,6 +62,7 @@ class MemoryQueue:
         self._urgent = threading.Condition(lock)
         self._low = threading.Event()
         self._stopping = False
+        self._stopped = threading.Event()
         self._feed: Feed | None = None
         self._threads: list[threading.Thread] = []
 
@@ -157,6 +158,7 @@ class MemoryQueue:
                 handle(message_id)
             except Exception:  # noqa: BLE001 - one message must not end a worker
                 _log.exception("handler_failed", message_id=message_id)
+                self._stopped.wait(POLL)  # where the store is away, all of them fail: slow down
             finally:
                 self._done(message_id)
 
@@ -235,6 +237,7 @@ class MemoryQueue:
         """Take no more, let running handlers finish; True when all did in time."""
         with self._changed:
             self._stopping = True
+            self._stopped.set()
             self._changed.notify_all()
             self._urgent.notify_all()
         self._low.set()

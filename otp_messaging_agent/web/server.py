@@ -29,6 +29,8 @@ FINISH_SECONDS = 10.0
 """How long running requests may take to finish once told to stop; as long again for sends."""
 
 _POLL_SECONDS = 0.25
+_BACKLOG_BYTES = 1_000_000
+"""An answer this far behind its client is written by the loop while it is still made."""
 
 
 class CannotServe(Exception):  # noqa: N818 - reads as what happened
@@ -55,6 +57,16 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
 
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     error_task_class = _ProblemTask
+
+    def writable(self) -> bool:
+        """Leave the writing to the thread that answers, but for what it could not write.
+
+        Otherwise the loop turns for nothing from the first byte of an answer until its thread
+        is done with it: seven turns a request under load, and most of the server's time.
+        """
+        if self.requests and self.total_outbufs_len < _BACKLOG_BYTES:
+            return bool(self.will_close)
+        return bool(super().writable())
 
 
 def serve(agent: IntelligentOTPAgent, host: str, port: int, *, stop: threading.Event) -> bool:

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime, formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -115,20 +114,13 @@ class TwilioSimulator:
             return script.popleft() if script else None
 
     def accept(self, kind: str, form: Mapping[str, str]) -> dict[str, Any]:
-        entry = {
-            "kind": kind,
+        entry: dict[str, Any] = {
+            **{"kind": kind, "to": form["To"], "from": form.get("From"), "form": dict(form)},
+            **{"body": form.get("Body"), "twiml": form.get("Twiml")},
+            **{"service": form.get("MessagingServiceSid"), "validity": form.get("ValidityPeriod")},
+            **{"status": "queued", "direction": "outbound-api", "date_sent": None},
             "sid": ("SM" if kind == "message" else "CA") + uuid.uuid4().hex,
             "at": self.clock(),
-            "to": form["To"],
-            "from": form.get("From"),
-            "service": form.get("MessagingServiceSid"),
-            "body": form.get("Body"),
-            "twiml": form.get("Twiml"),
-            "validity": form.get("ValidityPeriod"),
-            "status": "queued",
-            "direction": "outbound-api",
-            "date_sent": None,
-            "form": dict(form),
         }
         with self.lock:
             self.accepted.append(entry)
@@ -138,9 +130,7 @@ class TwilioSimulator:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()

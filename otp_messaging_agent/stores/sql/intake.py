@@ -85,7 +85,7 @@ def submit(
             results.append(earlier)
             continue
         taken = [_take(conn, row, call.at, message_rows) for row in call.rows]
-        if call.batch_row is not None:
+        if call.batch_row is not None and _kept(taken):
             refused = sum(isinstance(r, Limited) for r in taken)
             conn.execute(insert(batches), _counted(call.batch_row, refused))
         if call.once is not None and call.respond is not None and _kept(taken):

@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ... import log
 from ...errors import NotRunning, StoreUnavailable
 
+_log = log.get(__name__)
 A = TypeVar("A")
 R = TypeVar("R")
 Operation = Callable[[Connection, Sequence[A]], Sequence[R]]
@@ -128,3 +130,6 @@ class Writer:
             call.error.__cause__ = e
         except Exception as e:  # noqa: BLE001 - goes to the caller, the thread lives on
             call.error = e
+        if call.error is not None:
+            reason = type(call.error.__cause__ or call.error).__name__
+            _log.error("write_failed", operation=call.operation.__name__, error=reason)
