@@ -65,7 +65,7 @@ def load(
     except RecursionError:
         raise ConfigError(["config: nested too deep"]) from None
     config = _validated(data, reader)
-    draft = config or _draft(data)
+    draft = _draft(data)
     for path, text in _entry_faults(draft):
         reader.fault(path, text)
     for line in check_providers(draft, check) if check else ():

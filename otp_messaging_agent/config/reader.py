@@ -99,7 +99,6 @@ class Reader:
     def _text(self, text: str, kind: Any, path: str) -> Any:
         # What comes from the environment stands as it is there: a password may hold ${ itself.
         literal = self.is_hidden(path)
-        whole = None if literal else _REFERENCE.fullmatch(text)
         value = text if literal else _REFERENCE.sub(lambda m: self._referred(m, path), text)
         if any("\ud800" <= c <= "\udfff" or c == "\0" for c in value):
             self.fault(path, "must not contain NUL or half a surrogate pair")
@@ -107,7 +106,8 @@ class Reader:
         if left:
             shown = "" if self.is_hidden(path) else f" ({left[0]})"
             self.fault(path, f"placeholder left in{shown}; put the real value or ${{NAME}} there")
-        typed = _typed(value, kind) if whole and kind not in _TEXT else value
+        whole = _REFERENCE.fullmatch(text) and kind not in _TEXT
+        typed = _typed(value, kind) if whole else value
         return value if isinstance(typed, str) else self.read(typed, kind, path)
 
     def _referred(self, match: re.Match[str], path: str) -> str:
@@ -130,7 +130,7 @@ class Reader:
             self._put(_inside(node, key, inner), inner, parts[1:], value, path)
             return
         self.hidden.add(path)
-        if isinstance(node, list) and key == len(node):
+        if key == len(node):
             node.append(None)
         node[key] = _typed(value, inner)
 
@@ -146,13 +146,12 @@ def _place(node: Any, kind: Any, part: str) -> tuple[Any, Any]:
     if name is None and (known is not None or not part):
         raise LookupError(_unknown(part, known or ()))
     name = name or part.lower()
-    spelled = _alike(name, node) if _words(kind) else None
-    return spelled or name, known[name] if known else Any
+    return _alike(name, node) or name, known[name] if known else Any
 
 
 def _inside(node: Any, key: Any, kind: Any) -> Any:
     """Return the object or list at *key*, made where there is none yet."""
-    if isinstance(node, list) and key == len(node):
+    if key == len(node):
         node.append(None)
     inner = node[key] if isinstance(node, list) else node.get(key)
     if inner is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from .. import log
 from ..errors import LookupUnsupported, SendError
 from ..message import Attempt, MessageType, Outcome, Status
 from ..providers.base import Outgoing
@@ -16,6 +17,8 @@ from .verdict import ASK_AFTER, Verdicts, Ways
 
 MAX_LOOKUPS = 5
 """Questions about one attempt; then it counts as unknown for good."""
+
+_log = log.get(__name__)
 
 
 class Asker:
@@ -53,6 +56,10 @@ class Asker:
             self._unproven(earlier, last, now)
         except SendError as e:
             self._ask_again(earlier, replace(last, lookups=last.lookups + 1), e)
+        except Exception:  # noqa: BLE001 - a provider's bug must not hold the message for ever
+            _log.exception("provider_bug", attempt_id=last.id, provider=last.provider)
+            bug = SendError("provider_bug")
+            self._ask_again(earlier, replace(last, lookups=last.lookups + 1), bug)
         else:
             if found is not None:
                 self._verdicts.sent(work.message, last, provider, found)

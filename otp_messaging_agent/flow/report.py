@@ -104,7 +104,7 @@ def _channels(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         one["cost"] = round(row["cost"] or 0.0, 6)
         c["providers"][row["provider"]] = one
         for name in (*counts, "cost"):
-            c[name] += one[name]
+            c[name] = round(c[name] + one[name], 6)
     return channels
 
 

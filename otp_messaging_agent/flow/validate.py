@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from ..channels.base import Medium
@@ -20,6 +21,10 @@ from ..request import CheckRequest, MessageRequest, OtpRequest
 from ..safety import addresses, quiet_hours
 
 YEAR = 366 * 86_400.0
+END_OF_TIME = 253_402_300_799.0
+"""9999-12-31T23:59:59Z: what comes after it no calendar shows."""
+
+_zones = cache(available_timezones)  # reads a folder of files each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +89,11 @@ def message(request: MessageRequest, *, message_id: str, now: float, rules: Rule
     phone, mail = _recipient(request.phone_number, request.email, rules, faults)
     scheduled = _scheduled(request, now, rules, faults)
     expires = moment(request.expires_at, rules)
-    if expires is not None and expires <= max(now, scheduled or now):
-        faults.append(Fault(("expires_at",), "must be later than now and than scheduled_for"))
+    if expires is not None and not max(now, scheduled or now) < expires <= END_OF_TIME:
+        msg = "must be later than now and than scheduled_for, and before the year 10000"
+        faults.append(Fault(("expires_at",), msg))
     due = scheduled or now
-    if request.timezone is not None and request.timezone not in available_timezones():
+    if request.timezone is not None and request.timezone not in _zones():
         faults.append(Fault(("timezone",), "must be an IANA time zone such as Europe/London"))
     elif request.message_type in rules.quiet:
         due = quiet_hours.wait_until(
@@ -156,6 +162,7 @@ def _scheduled(request: MessageRequest, now: float, rules: Rules, faults: _Fault
     at = moment(request.scheduled_for, rules)
     if at is not None and at > now + YEAR:
         faults.append(Fault(("scheduled_for",), "must be within a year from now"))
+        return None
     return at if at is not None and at > now else None
 
 

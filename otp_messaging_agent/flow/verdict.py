@@ -114,6 +114,8 @@ class Verdicts:
         ways = self._ways
         decision = route.decide(m, tried, ways.now(), ways.policy, ways.learned)
         due = route.next_try(tried, decision, ways.policy, self._random())
+        if due is not None and m.expires_at is not None and due >= m.expires_at:
+            due = route.next_try(tried, decision, ways.policy, 0.0)  # jitter must not end it
         if due is None:
             self.end(m, *self.nothing_left(tried, decision), now, ended)
         else:

@@ -242,6 +242,6 @@ def _refused(answer: Answer) -> SendError:
         permanent=permanent,
         scope=scope,
         retry_after=float(wait) if re.fullmatch("[0-9]{1,6}", wait) else None,
-        detail=f"{status}, Twilio error {code}",  # not their text: it repeats the number
+        detail=f"HTTP {answer.status}, error {code}",  # not their text: it repeats the number
         ambiguous=lost,
     )

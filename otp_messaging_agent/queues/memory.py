@@ -120,7 +120,7 @@ class MemoryQueue:
             dropped = self._dropped[rank]
             tickets = self._feed.page(rank, self._room)
             with self._changed:
-                whole = all([self._add(t) for t in tickets]) and len(tickets) < self._room
+                whole = all(self._add(t) for t in tickets) and len(tickets) < self._room
                 missed = self._dropped[rank] > dropped
                 self._more[rank] = missed or not whole
             if missed:

@@ -29,8 +29,7 @@ from urllib3.util.wait import wait_for_read
 
 from ..errors import AgentError
 
-MAX_ANSWER = 1 << 20
-"""Bytes of a body that are taken; a longer one counts as garbled."""
+MAX_ANSWER = 1 << 20  # bytes of a body; a longer one counts as garbled
 
 IDLE_FOR = 50.0
 """Seconds a connection rests at most: firewalls drop one in silence after a minute or more."""
@@ -72,8 +71,8 @@ class Answer:
 class _Socket(socket.socket):
     """A TCP connection whose every wait ends by `deadline`, on the clock of `monotonic`."""
 
-    deadline = 0.0
-    rests_since = 0.0
+    deadline = rests_since = 0.0
+    ended = False
 
     def arm(self) -> None:
         """Let the next wait last until the deadline; TimeoutError where that has passed."""
@@ -87,14 +86,9 @@ class _Socket(socket.socket):
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         """Receive as a socket does; every read of an answer comes through here."""
         self.arm()
-        return super().recv_into(*args, **kwargs)
-
-    def send_all(self, data: bytes) -> None:
-        """Write *data*; over TLS `sendall` would start the time-out anew for each part."""
-        rest = memoryview(data)
-        while rest:
-            self.arm()
-            rest = rest[self.send(rest) :]
+        received = super().recv_into(*args, **kwargs)
+        self.ended = not received
+        return received
 
     def is_usable(self) -> bool:
         """Whether it rested briefly and in silence: a close, like stray bytes, is readable."""
@@ -134,8 +128,9 @@ class Outbound:
         resting = self._resting.setdefault(f"{place.scheme}://{place.netloc}", [])
         sock = _kept(resting, deadline) or self._connect(place, deadline)
         try:
-            sock.send_all(request)
-            answer, reusable = _read(HTTPResponse(sock, method=method))
+            sock.arm()
+            sock.sendall(request)
+            answer, reusable = _read(sock, HTTPResponse(sock, method=method))
         except BaseException as e:
             sock.close()
             if isinstance(e, OSError | HTTPException | ValueError):
@@ -192,10 +187,12 @@ def _render(first: str, host: str, headers: Headers, body: bytes | None) -> byte
     return head.encode("latin-1") + b"\r\n\r\n" + (body or b"")
 
 
-def _read(response: HTTPResponse) -> tuple[Answer, bool]:
+def _read(sock: _Socket, response: HTTPResponse) -> tuple[Answer, bool]:
     """Return the answer and whether its connection can be used again."""
     try:
         response.begin()
+        if sock.ended:  # among the headers, which the standard library takes for their end
+            raise ConnectionError
         if response.status < HTTPStatus.OK or (response.length or 0) > MAX_ANSWER:
             raise ValueError
         body = response.read(MAX_ANSWER + 1 if response.length is None else None)

@@ -117,10 +117,11 @@ def _edges(at: float, zone: ZoneInfo, start: time, end: time) -> Iterator[float]
     """Yield every moment of the next days at which quiet can end.
 
     That is the wall clock's *end*, both times where it is repeated, and the clock change itself
-    where it skips *end* or goes back to before *start*. Three days, since a zone may skip one.
+    where it skips *end* or goes back to before *start*. One day more than the next, since a zone
+    may skip a day.
     """
     today = datetime.fromtimestamp(at, zone).date()
-    for days in range(-1, 4):
+    for days in range(3):
         for edge in (start, end):
             wall = datetime.combine(today + timedelta(days), edge, zone)
             times = sorted(wall.replace(fold=fold).timestamp() for fold in (0, 1))

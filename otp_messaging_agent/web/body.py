@@ -1,36 +1,29 @@
-"""Reads a JSON body strictly: what two parsers could read differently is refused.
-
-Broken JSON, NaN, a name given twice and deep nesting are 400; a value no field can hold (a lone
-surrogate, a number beyond 64 bits) is 422 and names its field.
-"""
+"""Reads the body and the idempotency key of a request, and makes a model of them."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import math
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar, get_args
 
 from flask import request
 from pydantic import BaseModel, ValidationError
 
 from ..errors import Fault, InvalidRequest
 from ..stores.base import Once
+from . import strict_json
 from .errors import Malformed, UnsupportedMediaType
-from .faults import invalid
+from .faults import TIME, invalid
 
-MAX_DEPTH = 64
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UTF8 = {"", "utf-8", "utf8"}
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-class _Beyond64BitsError(Exception):
-    pass
 
 
 def read() -> tuple[bytes, dict[str, Any]]:
@@ -42,7 +35,7 @@ def read() -> tuple[bytes, dict[str, Any]]:
         msg = "a compressed body is not read; send it without Content-Encoding"
         raise UnsupportedMediaType(msg)
     raw = request.get_data(cache=False)
-    value = parse(raw)
+    value = strict_json.parse(raw)
     if not isinstance(value, dict):
         raise InvalidRequest([Fault((), "must be a JSON object")])
     return raw, value
@@ -54,8 +47,9 @@ def read_nothing() -> None:
         raise InvalidRequest([Fault((name[:64],), "is not a known field") for name in value])
 
 
-def as_model(model: type[_Model], raw: bytes) -> _Model:
+def as_model(model: type[_Model], raw: bytes, value: dict[str, Any]) -> _Model:
     """Return *raw* as *model*; the document's types are meant, so "60" is not 60."""
+    check_times(model, value)
     try:
         return model.model_validate_json(raw, strict=True)
     except ValidationError as e:
@@ -70,6 +64,20 @@ def as_frame(model: type[_Model], value: dict[str, Any]) -> _Model:
         raise invalid(e) from None
 
 
+def check_times(model: type[BaseModel], value: Mapping[str, Any]) -> None:
+    """Refuse a time that is a number in disguise, which pydantic would take as Unix seconds."""
+    for name in _times(model):
+        given = value.get(name)
+        if isinstance(given, str) and not _DATE.match(given):
+            raise InvalidRequest([Fault((name,), TIME)])
+
+
+@functools.cache
+def _times(model: type[BaseModel]) -> tuple[str, ...]:
+    fields = model.model_fields.items()
+    return tuple(name for name, field in fields if datetime in get_args(field.annotation))
+
+
 def once(value: Any) -> Once | None:
     """Return the request's idempotency key with a digest of *value*, None where it has none."""
     key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
@@ -82,39 +90,6 @@ def once(value: Any) -> Once | None:
     return Once(f"{request.path}\n{key}", hashlib.sha256(canonical).digest(), time.time())
 
 
-def parse(raw: bytes) -> Any:
-    """Return the value of the JSON in *raw*."""
-    if not raw.strip():
-        msg = "the body is empty; a JSON object is expected"
-        raise Malformed(msg)
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        msg = "the body is not UTF-8"
-        raise Malformed(msg) from None
-    try:
-        value = _decode(_STRICT, text)
-    except _Beyond64BitsError:
-        # Read again to learn where it stands, so that the honest never pay for the search.
-        value = _decode(_LENIENT, text)
-        _refuse(value, lambda leaf: leaf is _BEYOND, "must be a number within 64 bits")
-    if _SURROGATE.search(text):
-        _refuse(value, _has_surrogate, "must be valid Unicode, without a lone surrogate")
-    return value
-
-
-def _decode(decoder: json.JSONDecoder, text: str) -> Any:
-    try:
-        value = decoder.decode(text)
-    except json.JSONDecodeError as e:
-        msg = f"the body is not JSON: {e.msg} (line {e.lineno}, column {e.colno})"
-        raise Malformed(msg) from None
-    except RecursionError:
-        _too_deep()
-    _check_depth(value)
-    return value
-
-
 def _check_type() -> None:
     if request.mimetype == "application/json":
         if request.mimetype_params.get("charset", "").lower() in _UTF8:
@@ -123,98 +98,3 @@ def _check_type() -> None:
         raise UnsupportedMediaType(msg)
     msg = "send JSON, with the header Content-Type: application/json"
     raise UnsupportedMediaType(msg)
-
-
-def _check_depth(value: Any) -> None:
-    """Walk level by level, so that depth costs no stack."""
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return
-    _too_deep()
-
-
-def _too_deep() -> NoReturn:
-    msg = f"the body is nested deeper than {MAX_DEPTH} levels"
-    raise Malformed(msg)
-
-
-def _refuse(value: Any, bad: Callable[[Any], bool], msg: str) -> None:
-    faults = [Fault(loc, msg) for loc, leaf in _leaves(value, ()) if bad(leaf)]
-    if faults:
-        raise InvalidRequest(faults)
-
-
-def _leaves(node: Any, loc: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Yield every name and every value that holds no other, with where it stands."""
-    if isinstance(node, dict):
-        for name, child in node.items():
-            safe = name.encode("ascii", "replace").decode()[:64]
-            yield (*loc, safe), name
-            yield from _leaves(child, (*loc, safe))
-    elif isinstance(node, list):
-        for i, child in enumerate(node):
-            yield from _leaves(child, (*loc, i))
-    else:
-        yield loc, node
-
-
-def _has_surrogate(leaf: Any) -> bool:
-    return isinstance(leaf, str) and any("\ud800" <= c <= "\udfff" for c in leaf)
-
-
-_BEYOND = object()
-_LONGEST_INT = len(str(-(2**63)))
-
-
-def _int(text: str) -> int:
-    if len(text) > _LONGEST_INT or not -(2**63) <= (value := int(text)) < 2**63:
-        raise _Beyond64BitsError
-    return value
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise _Beyond64BitsError
-    return value
-
-
-def _marked(read_number: Callable[[str], float]) -> Callable[[str], Any]:
-    def number(text: str) -> Any:
-        try:
-            return read_number(text)
-        except _Beyond64BitsError:
-            return _BEYOND
-
-    return number
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        msg = "the body is not JSON that can be trusted: a name is given twice in one object"
-        raise Malformed(msg)
-    return value
-
-
-def _no_constant(_: str) -> NoReturn:
-    msg = "the body is not JSON: NaN and Infinity are not JSON numbers"
-    raise Malformed(msg)
-
-
-_STRICT = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_int, parse_float=_float
-)
-_LENIENT = json.JSONDecoder(
-    object_pairs_hook=_unique,
-    parse_constant=_no_constant,
-    parse_int=_marked(_int),
-    parse_float=_marked(_float),
-)

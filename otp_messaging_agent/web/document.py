@@ -8,9 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 from flask_openapi3 import Info, OpenAPI
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
-from pydantic.json_schema import JsonSchemaMode, JsonSchemaValue, models_json_schema
-from pydantic_core import CoreSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from .. import answer, request
 from .access import is_open
@@ -61,27 +60,12 @@ class IdempotencyHeader(BaseModel):
     ] = Field(None, alias="Idempotency-Key")
 
 
-class _DocumentedAs:
-    """Marks a value that is taken as it is and documented as *model*."""
-
-    def __init__(self, model: type[BaseModel]) -> None:
-        self._model = model
-
-    def __get_pydantic_json_schema__(
-        self, _: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return handler(self._model.__pydantic_core_schema__)
-
-
 class BulkRequest(BaseModel):
     """Messages to send together; each row is judged on its own."""
 
     model_config = ConfigDict(extra="forbid")
 
-    messages: Annotated[
-        list[Annotated[Any, _DocumentedAs(request.MessageRequest)]],
-        Field(min_length=1, max_length=MAX_ROWS),
-    ]
+    messages: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS)]
 
 
 class MessagePath(BaseModel):
@@ -224,4 +208,7 @@ def _schemas() -> Mapping[str, Any]:
     modes += [(m, "serialization") for m in _GIVEN]
     _, schema = models_json_schema(modes, ref_template=_REF)
     found: Mapping[str, Any] = schema["$defs"]
+    # What the agent will take of each row, though it is not read here.
+    row = {"$ref": _REF.format(model=request.MessageRequest.__name__)}
+    found[BulkRequest.__name__]["properties"]["messages"]["items"] = row
     return found

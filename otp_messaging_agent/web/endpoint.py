@@ -7,15 +7,15 @@ neither strict nor cheap (it makes a JSON schema for every query string it reads
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Response, current_app, request
 from flask_openapi3 import APIBlueprint
 from pydantic import BaseModel, ValidationError
+from werkzeug.routing import BaseConverter
 
-from ..errors import Fault, InvalidRequest, NotFound
+from ..errors import Fault, InvalidRequest
 from . import body
 from .document import IdempotencyHeader, responses
 from .faults import invalid
@@ -28,8 +28,17 @@ View = Callable[..., BaseModel]
 Register = Callable[[View], View]
 
 JSON = "application/json"
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _READING = (400, 413, 415, 422)
+
+
+class Id(BaseConverter):
+    """What an id in a path looks like; anything else is an address that does not exist.
+
+    Not every store can be asked for every text (NUL in PostgreSQL), and `/messages/search` is
+    no message.
+    """
+
+    regex = r"(?!search$)[A-Za-z0-9_.-]{1,64}"
 
 
 def agent() -> IntelligentOTPAgent:
@@ -64,7 +73,7 @@ def takes(
         def handler() -> Response:
             raw, value = body.read()
             key = body.once(value)
-            asked = body.as_frame(model, value) if rows else body.as_model(model, raw)
+            asked = body.as_frame(model, value) if rows else body.as_model(model, raw, value)
             given = (asked, key) if once else (asked,)
             return respond(view(agent(), *given), status)
 
@@ -76,16 +85,14 @@ def takes(
     return register
 
 
-def acts(
-    api: APIBlueprint, path: str, names: type[BaseModel], answer: type[BaseModel]
-) -> Register:
+def acts(api: APIBlueprint, path: str, names: type[BaseModel], answer: type[BaseModel]) -> Register:
     """Register `view(agent, id, once)` as POST on the thing that *names* names, without a body."""
 
     def register(view: View) -> View:
         def handler(**where: str) -> Response:
             body.read_nothing()
             key = body.once({})
-            return respond(view(agent(), _id(where), key))
+            return respond(view(agent(), *where.values(), key))
 
         _document(handler, view, path=names, header=IdempotencyHeader)
         api.post(path, **_told(view, 200, answer, 404, 409, *_READING, 503))(handler)
@@ -94,12 +101,14 @@ def acts(
     return register
 
 
-def reads(api: APIBlueprint, path: str, names: type[BaseModel], answer: type[BaseModel]) -> Register:
+def reads(
+    api: APIBlueprint, path: str, names: type[BaseModel], answer: type[BaseModel]
+) -> Register:
     """Register `view(agent, id)` as GET of the thing that *names* names."""
 
     def register(view: View) -> View:
         def handler(**where: str) -> Response:
-            return respond(view(agent(), _id(where)))
+            return respond(view(agent(), *where.values()))
 
         _document(handler, view, path=names)
         api.get(path, **_told(view, 200, answer, 404, 503))(handler)
@@ -139,21 +148,14 @@ def _told(view: View, status: int, answer: type[BaseModel], *refusals: int) -> d
     }
 
 
-def _id(where: dict[str, str]) -> str:
-    (found,) = where.values()
-    if not _ID.fullmatch(found):
-        # No id looks like this, and not every store can be asked for it (NUL in PostgreSQL).
-        msg = "nothing has that id"
-        raise NotFound(msg)
-    return found
-
-
 def _query(model: type[_Model]) -> _Model:
     given = request.args.to_dict(flat=False)
     twice = [name for name, values in given.items() if len(values) > 1]
     if twice:
         raise InvalidRequest([Fault((name[:64],), "is given more than once") for name in twice])
+    value = {name: values[0] for name, values in given.items()}
+    body.check_times(model, value)
     try:
-        return model.model_validate_strings({name: values[0] for name, values in given.items()})
+        return model.model_validate_strings(value)
     except ValidationError as e:
         raise invalid(e) from None

@@ -26,7 +26,8 @@ class FaultView(BaseModel):
     """One thing wrong with the input; the value itself is never repeated."""
 
     loc: list[str | int] = Field(
-        description="The path to it; empty where it is about the whole.", examples=[["phone_number"]]
+        description="The path to it; empty where it is about the whole.",
+        examples=[["phone_number"]],
     )
     msg: str = Field(description="What is allowed there.", examples=["is not a phone number"])
 
@@ -116,7 +117,7 @@ def problem(error: AgentError, **more: Any) -> dict[str, Any]:
         "detail": _detail(error),
         "code": error.code,
         "permanent": error.permanent,
-        **({"errors": [f.as_json() for f in error.faults]} if _is_input(error) else {}),
+        **({"errors": _faults(error)} if isinstance(error, InvalidRequest) else {}),
         **more,
     }
 
@@ -171,8 +172,8 @@ def _unexpected(error: Exception) -> Response:
     return Response(to_json(problem(told)), told.status, mimetype=PROBLEM)
 
 
-def _is_input(error: AgentError) -> bool:
-    return isinstance(error, InvalidRequest)
+def _faults(error: InvalidRequest) -> list[dict[str, Any]]:
+    return [fault.as_json() for fault in error.faults]
 
 
 def _detail(error: AgentError) -> str:

@@ -40,7 +40,7 @@ _METADATA = (
     "must be text of at most 500 characters, a number, true, false or null, "
     "under a name of at most 40 characters"
 )
-_TIME = "must be an ISO 8601 time, for example 2030-01-31T09:00:00Z"
+TIME = "must be an ISO 8601 time, for example 2030-01-31T09:00:00Z"
 
 
 def _always(text: str) -> Callable[[Mapping[str, Any]], str]:
@@ -73,8 +73,8 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
     "too_short": lambda ctx: f"must have at least {ctx['min_length']} items",
     "too_long": _items,
-    "datetime_type": _always(_TIME),
-    "datetime_parsing": _always(_TIME),
-    "datetime_from_date_parsing": _always(_TIME),
-    "datetime_object_invalid": _always(_TIME),
+    "datetime_type": _always(TIME),
+    "datetime_parsing": _always(TIME),
+    "datetime_from_date_parsing": _always(TIME),
+    "datetime_object_invalid": _always(TIME),
 }

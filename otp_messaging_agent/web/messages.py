@@ -35,7 +35,7 @@ def search_messages(agent: IntelligentOTPAgent, asked: PersonSearch) -> MessageP
     return agent.search(asked)
 
 
-@reads(api, "/messages/<message_id>", MessagePath, MessageView)
+@reads(api, "/messages/<id:message_id>", MessagePath, MessageView)
 def get_message(agent: IntelligentOTPAgent, message_id: str) -> MessageView:
     """Get a message with its attempts.
 
@@ -44,25 +44,25 @@ def get_message(agent: IntelligentOTPAgent, message_id: str) -> MessageView:
     return agent.get_message(message_id)
 
 
-@acts(api, "/messages/<message_id>/cancel", MessagePath, MessageView)
+@acts(api, "/messages/<id:message_id>/cancel", MessagePath, MessageView)
 def cancel_message(agent: IntelligentOTPAgent, message_id: str, once: Once | None) -> MessageView:
     """Cancel a message that is not being sent yet."""
     return agent.cancel(message_id, once=once)
 
 
-@reads(api, "/batches/<batch_id>", BatchPath, BatchView)
+@reads(api, "/batches/<id:batch_id>", BatchPath, BatchView)
 def get_batch(agent: IntelligentOTPAgent, batch_id: str) -> BatchView:
     """See how far a bulk request is."""
     return agent.batch(batch_id)
 
 
-@reads(api, "/verifications/<verification_id>", VerificationPath, VerificationView)
+@reads(api, "/verifications/<id:verification_id>", VerificationPath, VerificationView)
 def get_verification(agent: IntelligentOTPAgent, verification_id: str) -> VerificationView:
     """See where a verification stands."""
     return agent.verification(verification_id)
 
 
-@acts(api, "/verifications/<verification_id>/cancel", VerificationPath, VerificationView)
+@acts(api, "/verifications/<id:verification_id>/cancel", VerificationPath, VerificationView)
 def cancel_verification(
     agent: IntelligentOTPAgent, verification_id: str, once: Once | None
 ) -> VerificationView:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 api = APIBlueprint("pages", __name__, abp_tags=[Tag(name="Pages", description="For people.")])
 
 _OWN = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-_SANDBOX = _OWN + "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_SANDBOX = (
+    _OWN + "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _DOCS = _SANDBOX
 _HTML = "text/html"
 
@@ -52,7 +54,7 @@ api.add_url_rule("/", view_func=home)
 
 @api.get("/sandbox", operation_id="sandbox", summary="See the sandbox's inbox", responses=_INBOX)
 def sandbox() -> Response:
-    """What each recipient would have got: a live page, or JSON where only that is accepted."""
+    """Show what each recipient would have got: a live page, or JSON where that is accepted."""
     if request.accept_mimetypes.best_match([_HTML, JSON]) == JSON:
         return respond(agent().inbox())
     page = render_template("sandbox.html", base_url=request.host_url.rstrip("/"))
@@ -61,7 +63,7 @@ def sandbox() -> Response:
 
 @api.get("/docs", operation_id="docs", summary="Read the API's documentation", responses=_PAGE)
 def docs() -> Response:
-    """Swagger UI, served from here."""
+    """Show Swagger UI, served from here."""
     return _page(render_template("docs.html"), _DOCS)
 
 
@@ -73,11 +75,9 @@ def swagger(name: str) -> Response:
 api.add_url_rule("/docs/assets/<path:name>", view_func=swagger)
 
 
-@api.get(
-    "/openapi.json", operation_id="openapi", summary="Get this document", responses=_DOCUMENT
-)
+@api.get("/openapi.json", operation_id="openapi", summary="Get this document", responses=_DOCUMENT)
 def openapi() -> Response:
-    """OpenAPI 3.1."""
+    """Give the OpenAPI 3.1 document of this API."""
     app = cast("OpenAPI", current_app)
     kept = app.extensions.get("openapi")
     if kept is None:

@@ -76,7 +76,9 @@ def _queue(queue: Mapping[str, Any]) -> Iterator[Metric]:
 
 def _providers(channels: Mapping[str, Any]) -> Iterator[Metric]:
     for figure, text in _PER_PROVIDER.items():
-        family = GaugeMetricFamily(f"{_PREFIX}channel_{figure}", text, labels=["channel", "provider"])
+        family = GaugeMetricFamily(
+            f"{_PREFIX}channel_{figure}", text, labels=["channel", "provider"]
+        )
         for channel, its in channels.items():
             for provider, one in its["providers"].items():
                 family.add_metric([channel, provider], one[figure])

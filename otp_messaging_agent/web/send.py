@@ -39,13 +39,11 @@ def verify_otp(agent: IntelligentOTPAgent, asked: CheckRequest, once: Once | Non
 
 
 @takes(api, "/send-message", MessageRequest, Accepted, 429)
-def send_message(
-    agent: IntelligentOTPAgent, asked: MessageRequest, once: Once | None
-) -> Accepted:
+def send_message(agent: IntelligentOTPAgent, asked: MessageRequest, once: Once | None) -> Accepted:
     """Send a message, now or later.
 
-    Later is `scheduled_for`. The channel is chosen by priority, cost and what was learned of each channel;
-    `preferred_channel` goes first. With `message_type` otp this is `/send-otp`.
+    Later is `scheduled_for`. The channel is chosen by priority, cost and what was learned of
+    each; `preferred_channel` goes first. With `message_type` otp this is `/send-otp`.
     """
     return agent.send_message(asked, once=once)
 

@@ -8,13 +8,13 @@ import logging
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic_core import to_json
-from waitress import create_server, wasyncore
+from waitress import wasyncore
 from waitress.channel import HTTPChannel
-from waitress.server import TcpWSGIServer
+from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from ..errors import AgentError
@@ -33,29 +33,30 @@ _BACKLOG_BYTES = 1_000_000
 """An answer this far behind its client is written by the loop while it is still made."""
 
 
-class CannotServe(Exception):  # noqa: N818 - reads as what happened
+class CannotServe(Exception):
     """The address cannot be served; the message is one line for the operator."""
 
 
-class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
+class _ProblemTask(ErrorTask):
     """Says what waitress itself refuses (a body too large, a broken header) as a problem too."""
 
     def execute(self) -> None:
         """Write the refusal and close."""
-        refused = self.request.error
+        task: Any = self  # the stubs of waitress know little of it
+        refused = task.request.error
         told = AgentError("the request could not be read as HTTP within the limits of this server")
         told.status, told.code = refused.code, refused.reason.lower().replace(" ", "_")
         if told.status == 413:  # noqa: PLR2004 - as `errors` names it
             told.code, told.detail = "too_large", "the body is larger than server.max_body_bytes"
         body = to_json(problem(told))
         self.status = f"{refused.code} {refused.reason}"
-        self.response_headers.append(("Content-Type", PROBLEM))
+        task.response_headers.append(("Content-Type", PROBLEM))
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+class _Channel(HTTPChannel):
     error_task_class = _ProblemTask
 
     def writable(self) -> bool:
@@ -110,9 +111,9 @@ def _listen(host: str, port: int) -> socket.socket:
         raise CannotServe(msg) from None
 
 
-def _server(agent: IntelligentOTPAgent, listening: socket.socket) -> TcpWSGIServer:
+def _server(agent: IntelligentOTPAgent, listening: socket.socket) -> Any:
     settings = agent.config.server
-    server = create_server(
+    server: Any = create_server(
         create_app(agent),
         sockets=[listening],
         threads=settings.threads,
@@ -142,11 +143,11 @@ def _announce(host: str, port: int) -> None:
     )
 
 
-def _turn(server: TcpWSGIServer, seconds: float) -> None:
+def _turn(server: Any, seconds: float) -> None:
     wasyncore.loop(timeout=seconds, use_poll=True, map=server._map, count=1)  # noqa: SLF001
 
 
-def _finish(server: TcpWSGIServer) -> bool:
+def _finish(server: Any) -> bool:
     """Take no more, let what runs end and be written, within FINISH_SECONDS."""
     end = time.monotonic() + FINISH_SECONDS
     wasyncore.dispatcher.close(server)  # the listening socket alone; answers still need the rest
@@ -159,7 +160,7 @@ def _finish(server: TcpWSGIServer) -> bool:
     return not busy
 
 
-def _busy(server: TcpWSGIServer) -> int:
+def _busy(server: Any) -> int:
     """Close the connections that wait for nothing; return how many others there are."""
     busy = 0
     for channel in list(server.active_channels.values()):

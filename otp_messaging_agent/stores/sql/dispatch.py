@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ...message import Attempt, Outcome, Status, Ticket
+from ...message import Attempt, Message, Outcome, Status, Ticket
 from ...safety.encryption import Keyring
 from ..base import Verdict, Work
 from . import rows
@@ -41,6 +41,9 @@ def tickets(conn: Connection, rank: int, limit: int, until: float) -> list[Ticke
     return [Ticket(rank, due_at, message_id) for due_at, message_id in found]
 
 
+_CHUNK = 500
+"""Ids in one query; SQLite takes 32 766 parameters, older ones 999."""
+
 _MESSAGE = Statement(select(messages).where(messages.c.id == bindparam("id")))
 _CODE = Statement(
     select(verifications.c.code_enc, verifications.c.purpose).where(
@@ -59,6 +62,21 @@ def load(conn: Connection, message_id: str, keys: Keyring) -> Work | None:
     if message.verification_id is None:
         return Work(message, tried)
     return Work(message, tried, *_code(conn, message.verification_id, keys))
+
+
+def messages_of(conn: Connection, ids: Sequence[str], keys: Keyring) -> list[Message]:
+    """Return those of *ids* that wait for their first try and are no codes."""
+    found: list[Message] = []
+    for start in range(0, len(ids), _CHUNK):
+        chosen = messages.c.id.in_(ids[start : start + _CHUNK])
+        query = select(messages).where(
+            chosen,
+            messages.c.tries == 0,
+            messages.c.due_at.is_not(None),
+            messages.c.verification_id.is_(None),
+        )
+        found += [rows.message(r, keys) for r in conn.execute(query).mappings()]
+    return found
 
 
 def attempts_of(conn: Connection, message_id: str) -> list[Attempt]:

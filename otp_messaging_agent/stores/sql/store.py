@@ -35,6 +35,7 @@ from ..base import (
     Work,
 )
 from . import archive, checks, dispatch, engine, inbox, intake, lease, prepare, receipts, rows
+from .recent import Recent
 from .writer import Writer
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class SqlStore:
         self._keys = keys
         self._driver_error: type[Exception] = self._engines.read.dialect.loaded_dbapi.Error
         self._writer = Writer(self._engines.write)
+        self._recent = Recent()
         self._renewed: tuple[str, float] = ("", 0.0)
 
     def open(self) -> None:
@@ -78,7 +80,10 @@ class SqlStore:
 
     def submit(self, submission: Submission) -> list[RowResult] | Replay | KeyReused:
         """Keep all rows, or replay the answer of an earlier submission."""
-        return self._writer.call(intake.submit, prepare.submission(submission, self._keys))
+        results = self._writer.call(intake.submit, prepare.submission(submission, self._keys))
+        if isinstance(results, list):
+            self._recent.put(r for r in results if isinstance(r, Message))
+        return results
 
     def check(self, check: Check) -> Checked | Limited | Replay | KeyReused:
         """Count one try, then compare: one atomic step."""
@@ -127,10 +132,16 @@ class SqlStore:
 
     def tickets(self, rank: int, limit: int, until: float) -> list[Ticket]:
         """Return the first messages of *rank* due by *until*, in order."""
-        return self._read(dispatch.tickets, rank, limit, until)
+        found = self._read(dispatch.tickets, rank, limit, until)
+        wanted = self._recent.missing(t.message_id for t in found)
+        self._recent.put(self._read(dispatch.messages_of, wanted, self._keys))
+        return found
 
     def load(self, message_id: str) -> Work | None:
         """Return the message with its attempts, None where there is none."""
+        recent = self._recent.take(message_id)
+        if recent is not None:
+            return Work(recent)
         return self._read(dispatch.load, message_id, self._keys)
 
     def begin(self, attempt: Attempt, version: int, lease_until: float) -> bool:

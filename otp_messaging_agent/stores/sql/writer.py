@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -25,6 +26,10 @@ Operation = Callable[[Connection, Sequence[A]], Sequence[R]]
 
 MAX_BATCH = 1000
 """Calls in one transaction; bounds how long the first of them waits."""
+
+LINGER = 0.002
+"""Seconds a transaction waits at most for as many calls as the last one had: a sync costs as
+much as dozens of rows, and callers of the last transaction are likely to be back at once."""
 
 
 class _Call:
@@ -56,6 +61,7 @@ class Writer:
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
+        self._expected = 1
         self._gate = threading.Lock()
 
     def start(self) -> None:
@@ -101,15 +107,18 @@ class Writer:
         if first is None:
             return None
         calls = [first]
+        end = time.monotonic() + LINGER
         while len(calls) < MAX_BATCH:
             try:
-                call = self._calls.get_nowait()
+                expected = len(calls) < self._expected
+                call = self._calls.get(expected, max(0.0, end - time.monotonic()))
             except queue.Empty:
                 break
             if call is None:
                 self._calls.put(None)
                 break
             calls.append(call)
+        self._expected = len(calls)
         return calls
 
     def _commit(self, calls: Sequence[_Call]) -> None:
