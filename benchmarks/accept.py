@@ -126,7 +126,7 @@ def main() -> None:
             own: lambda: measure.apart(floor, CALLERS, ROWS),
             single: lambda: measure.apart(floor, 1, ROWS),
         },
-        given.rounds,
+        given,
     )
     promises = [
         measure.Ratio("agent / own commits, 16 callers each", ours, own, "per_second", 4.0),

@@ -25,6 +25,14 @@ RESULTS = Path(__file__).parent / "results"
 Sample = dict[str, float]
 Samples = dict[str, list[Sample]]
 
+_TICKS = os.sysconf("SC_CLK_TCK")  # units of CPU time in a second, as /proc counts them
+
+FOREIGN = "foreign_cores"
+QUIET = 0.3
+"""Cores in use by others beside which a figure still counts as taken alone."""
+
+TRIES = 3
+
 _spawn = multiprocessing.get_context("spawn")
 
 
@@ -39,6 +47,7 @@ class Ratio:
     target: float | None = None
 
     def of(self, samples: Samples) -> list[float]:
+        """Return the ratio of each round."""
         pairs = zip(samples[self.over], samples[self.under], strict=True)
         return [a[self.metric] / b[self.metric] for a, b in pairs]
 
@@ -53,6 +62,7 @@ class Bound:
     most: float
 
     def of(self, samples: Samples) -> list[float]:
+        """Return the figure of each round."""
         return [s[self.metric] for s in samples[self.case]]
 
 
@@ -60,6 +70,12 @@ def arguments(title: str | None, rounds: int = 5) -> argparse.Namespace:
     """Read the command line that all benchmarks share."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--rounds", type=int, default=rounds, help="default: %(default)s")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=10,
+        help="seconds to wait for a quiet machine, before each",
+    )
     return parser.parse_args()
 
 
@@ -85,33 +101,63 @@ def _tell(send: Any, work: Callable[..., Any], args: Sequence[Any]) -> None:
     send.close()
 
 
-def rounds(cases: Mapping[str, Callable[[], Sample]], count: int) -> Samples:
-    """Take every case once a round, in an order that turns from round to round."""
+def rounds(cases: Mapping[str, Callable[[], Sample]], given: argparse.Namespace) -> Samples:
+    """Take every case once a round, in an order that turns from round to round.
+
+    Each waits up to `--patience` seconds for the machine to be quiet. One that had to share it
+    all the same is taken again, twice at most, and the least disturbed sample is kept.
+    """
     samples: Samples = {name: [] for name in cases}
     names = list(cases)
-    for number in range(count):
-        for name in names[number % len(names) :] + names[: number % len(names)]:
-            busy, own, began = _busy(), _own(), time.monotonic()
-            sample = cases[name]()
-            used = (_busy() - busy) - (_own() - own)
-            sample["foreign_cores"] = max(0.0, used / (time.monotonic() - began))
-            samples[name].append(sample)
-        print(f"  round {number + 1} of {count} done", flush=True)
+    for number in range(given.rounds):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            taken: list[Sample] = []
+            while not taken or (len(taken) < TRIES and taken[-1][FOREIGN] > QUIET):
+                _await_quiet(given.patience)
+                taken.append(_measured(cases[name]))
+                if not given.patience:
+                    break
+            samples[name].append(min(taken, key=lambda s: s[FOREIGN]))
+        print(f"  round {number + 1} of {given.rounds} done", flush=True)
     return samples
 
 
-def _busy() -> float:
-    """CPU seconds that the whole machine has used; 0 where it cannot be read."""
+def _measured(case: Callable[[], Sample]) -> Sample:
+    before, began = _foreign(), time.monotonic()
+    sample = case()
+    sample[FOREIGN] = max(0.0, _foreign() - before) / (time.monotonic() - began)
+    return sample
+
+
+def _await_quiet(patience: float) -> None:
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        before = _foreign()
+        time.sleep(0.5)
+        if _foreign() - before < 0.5 * QUIET:
+            return
+
+
+def _foreign() -> float:
+    """CPU seconds of all but this process and its children; 0 where they cannot be read."""
     try:
-        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        busy = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        children = [p.read_text().split() for p in Path("/proc/self/task").glob("*/children")]
     except OSError:
         return 0.0
-    values = [int(x) for x in fields]
-    return (sum(values) - values[3] - values[4]) / os.sysconf("SC_CLK_TCK")
+    values = [int(x) for x in busy]
+    alive = sum(cpu_of(int(pid)) for some in children for pid in some)
+    return (sum(values) - values[3] - values[4]) / _TICKS - sum(os.times()[:4]) - alive
 
 
-def _own() -> float:
-    return sum(os.times()[:4])
+def cpu_of(pid: int) -> float:
+    """Return the CPU seconds a process has used; 0 where they cannot be read."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def report(
@@ -123,9 +169,9 @@ def report(
     for case, taken in samples.items():
         for metric in taken[0]:
             values = [s[metric] for s in taken]
-            if metric != "foreign_cores":
+            if metric != FOREIGN:
                 _line(f"{case}: {metric.replace('_', ' ')}", *_spread(values))
-    foreign = [s["foreign_cores"] for taken in samples.values() for s in taken]
+    foreign = [s[FOREIGN] for taken in samples.values() for s in taken]
     _line("load of other processes, cores", *_spread(foreign))
     print()
     kept = [_promise(p, samples) for p in promises]

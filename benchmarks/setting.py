@@ -75,16 +75,15 @@ def fill(data: Path, count: int, priorities: Sequence[str]) -> None:
     """Put *count* messages into the store of *data*, the priorities in turn; sends nothing."""
     with IntelligentOTPAgent(sandbox(), data) as agent:
         for start in range(0, count, 5000):
-            agent.send_bulk(
-                [
-                    {
-                        "phone_number": phone(i),
-                        "content": CONTENT,
-                        "priority": priorities[i % len(priorities)],
-                    }
-                    for i in range(start, min(start + 5000, count))
-                ]
-            )
+            agent.send_bulk(requests(start, min(start + 5000, count), priorities))
+
+
+def requests(start: int, end: int, priorities: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of a bulk request."""
+    return [
+        {"phone_number": phone(i), "content": CONTENT, "priority": priorities[i % len(priorities)]}
+        for i in range(start, end)
+    ]
 
 
 @contextlib.contextmanager
@@ -97,18 +96,16 @@ def provider() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def serving(command: Sequence[str], port: int) -> Iterator[int]:
-    """Run a server until the end of the block; gives its process id."""
-    process = subprocess.Popen(
-        command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL
-    )
+def serving(command: Sequence[str], port: int, *, patience: float = 30) -> Iterator[int]:
+    """Run a server until the end of the block; gives its process id. patience: to end, in s."""
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL)
     try:
         _await(process, port)
         yield process.pid
     finally:
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(patience)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -183,8 +180,8 @@ class _Connection(asyncio.Protocol):
         _Connection.taken += 1
         body = (_BODY % _Connection.taken).encode()
         self._transport.write(
-            b"HTTP/1.1 201 CREATED\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-            % (len(body), body)
+            b"HTTP/1.1 201 CREATED\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
         )
 
 

@@ -10,8 +10,12 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-_NUMBER = re.compile(r"\+?\d[\d ().-]{6,}\d")
+_NUMBER = re.compile(r"\+?\d[\d ().-]{5,}\d")
 _EMAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+\.[^\s@\"'<>]+")
+
+
+# A program that configured no logging must not find ours on its standard error.
+logging.getLogger(__package__).addHandler(logging.NullHandler())
 
 
 def redact(text: str) -> str:
@@ -19,12 +23,18 @@ def redact(text: str) -> str:
     return _NUMBER.sub("[number]", _EMAIL.sub("[email]", text))
 
 
+_json = structlog.processors.JSONRenderer()
 _OURS = frozenset({"message_id", "attempt_id", "verification_id", "batch_id", "timestamp", "url"})
 """Fields that the agent makes itself and that hold no address."""
 
 
 def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return {k: redact(v) if isinstance(v, str) and k not in _OURS else v for k, v in event.items()}
+
+
+def _render(logger: WrappedLogger, name: str, event: EventDict) -> tuple[tuple[str], EventDict]:
+    """Return the line; the trace is in it, so the standard library must not add its own."""
+    return (str(_json(logger, name, event)),), {"exc_info": None}
 
 
 def get(name: str) -> Any:
@@ -37,7 +47,7 @@ def get(name: str) -> Any:
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
             _redacted,
-            structlog.processors.JSONRenderer(),
+            _render,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

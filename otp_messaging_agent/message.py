@@ -113,6 +113,13 @@ def rank_of(priority: Priority, type_: MessageType) -> int:
 
 
 RANKS = range(2 * len(Priority))
+URGENT = frozenset(
+    rank_of(p, t)
+    for p in Priority
+    for t in MessageType
+    if t is MessageType.OTP or p in {Priority.CRITICAL, Priority.HIGH}
+)
+"""Ranks of codes and of everything CRITICAL or HIGH."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,33 +2,76 @@
 
 from __future__ import annotations
 
+import math
+import re
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from .message import Channel, MessageType, Priority, Status
 
+_NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_NOT_IN_LINE = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+_INTEGERS = range(-(2**63), 2**63)
+_LONGEST_VALUE = 500
+
 
 def _clean(text: object) -> object:
-    """Refuse control characters; pydantic itself refuses lone surrogates."""
-    if isinstance(text, str) and any(c < " " and c not in "\n\r\t" for c in text):
-        msg = "must not contain control characters"
+    if isinstance(text, str) and _NOT_IN_TEXT.search(text):
+        msg = "must not contain control characters or half a character"
         raise ValueError(msg)
     return text
 
 
 def _one_line(text: object) -> object:
-    if isinstance(text, str) and any(c < " " or c == "\x7f" for c in text):
-        msg = "must be one line without control characters"
+    if isinstance(text, str) and _NOT_IN_LINE.search(text):
+        msg = "must be one line without control characters or half a character"
         raise ValueError(msg)
     return text
+
+
+def _plain(value: object) -> object:
+    """Take what JSON calls a value; one check instead of a union keeps its faults readable."""
+    _clean(value)
+    right = value is None or isinstance(value, bool | int | float | str)
+    if isinstance(value, int) and value not in _INTEGERS:
+        right = False
+    if isinstance(value, float) and not math.isfinite(value):
+        right = False
+    if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+        right = False
+    if not right:
+        msg = "must be text of at most 500 characters, a number of 64 bits, true, false or null"
+        raise ValueError(msg)
+    return value
 
 
 Line = Annotated[str, BeforeValidator(_one_line)]
 Text = Annotated[str, BeforeValidator(_clean)]
 _KEY = Annotated[Line, Field(max_length=40)]
-_VALUE = Annotated[Text, Field(max_length=500)] | bool | int | float | None
+_VALUE = Annotated[
+    Any,
+    AfterValidator(_plain),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": _LONGEST_VALUE},
+                {"type": "number"},
+                {"type": "boolean"},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 
 
 class _Request(BaseModel):

@@ -7,11 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from otp_messaging_agent.config import DEFAULT, Config, check_providers, load
+from otp_messaging_agent.config.reader import Reader
 from otp_messaging_agent.errors import ConfigError
 from otp_messaging_agent.message import Channel, MessageType, Priority
 
@@ -75,6 +76,14 @@ def test_a_file_in_the_working_directory_is_taken(tmp_path, monkeypatch):
     written(tmp_path, '{"workers": 7}')
     assert load(environ={}).workers == 7
     assert load(environ={}).channels == {}
+
+
+def test_a_file_that_is_named_is_taken_wherever_one_is(tmp_path, monkeypatch):
+    path = written(tmp_path, '{"workers": 7}')
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert load(path, environ={}).workers == 7
+    assert load(str(path), environ={}).workers == 7
 
 
 def test_defaults():
@@ -284,6 +293,11 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(source, path, neares
         ({"server": {"public_base_url": "example.com"}}, "server.public_base_url", "http(s)://"),
         ({"server": {"public_base_url": "http://h:x"}}, "server.public_base_url", "http(s)://"),
         ({"server": {"public_base_url": "http://h/?a=1"}}, "server.public_base_url", "query"),
+        ({"server": {"public_base_url": "http://h/#a"}}, "server.public_base_url", "query"),
+        ({"server": {"public_base_url": "http://h/a b"}}, "server.public_base_url", "http(s)://"),
+        ({"server": {"public_base_url": "http://[h"}}, "server.public_base_url", "http(s)://"),
+        ({"server": {"public_base_url": "http://"}}, "server.public_base_url", "http(s)://"),
+        ({"server": {"public_base_url": "ftp://h"}}, "server.public_base_url", "http(s)://"),
         ({"server": 5}, "server", "valid dictionary"),
         ({"channels": []}, "channels", "valid dictionary"),
         ({"channels": {"SMS": True}}, "channels.SMS", "valid dictionary"),
@@ -401,6 +415,10 @@ def test_every_fault_is_reported_at_once():
         (sms(api_config={**TWILIO, "name": "hunter2 hunter2"}), {}),
         ({"store": {"url": "postgresql://user:hunter2hunter2@host/db"}}, {}),
         ({"server": {"public_base_url": "http://user:hunter2@host"}}, {}),
+        ({"workers": ["hunter2"]}, {}),
+        ({"workers": {"a": "hunter2"}}, {}),
+        ({"timezone": "ftp://hunter2"}, {}),
+        ({"timezone": "hunter2" * 6}, {}),
         ({"log": {"level": "${SECRET}"}}, {"SECRET": "hunter2"}),
         ({"log": {"level": "in ${SECRET} out"}}, {"SECRET": "hunter2"}),
         ({}, env("LOG__LEVEL", "hunter2")),
@@ -564,6 +582,31 @@ def test_the_process_environment_is_the_default(monkeypatch):
     assert load({}).workers == 5
 
 
+def test_what_is_no_json_stays_text_in_the_environment():
+    given = '{"provider": "x", "rate": NaN}'
+    assert fault({}, env("CHANNELS__SMS__API_CONFIG", given)) == (
+        "channels.SMS.api_config: must be a valid dictionary"
+    )
+
+
+def test_lists_of_objects_are_read_by_the_names_of_their_items():
+    class Item(BaseModel):
+        port: int = 0
+        name: str = ""
+
+    class Model(BaseModel):
+        items: list[Item] = []
+
+    environ = {**env("ITEMS__0__PORT", "5"), **env("ITEMS__1__NAME", "5"), "N": "7"}
+    tree = {"items": [{"name": "a", "prot": 1}, {"port": "${N}"}]}
+    reader = Reader(environ)
+    reader.overlay(tree, Model)
+    assert reader.read(tree, Model) == {
+        "items": [{"name": "a", "port": 5}, {"port": 7, "name": "5"}]
+    }
+    assert reader.faults == {"items.0.prot": "unknown key; the nearest known key is port"}
+
+
 def test_a_bad_value_of_the_environment_is_named_by_its_key():
     assert fault({}, env("WORKERS", "many")) == "workers: must be a valid integer"
 
@@ -589,7 +632,10 @@ def test_a_bad_value_of_the_environment_is_named_by_its_key():
     ],
 )
 def test_how_providers_are_named(keys, path, text):
-    only = fault(sms(**keys))
+    def check(provider, *_):
+        return [] if isinstance(provider, str) else ["asked about a provider without a name"]
+
+    only = fault(sms(**keys), check=check)
     assert only.startswith(f"channels.SMS.{path}: ")
     assert text in only
 
@@ -644,6 +690,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*Config.model_fields]), JSON, max_size=4))
 def test_whatever_stands_there_it_is_a_config_or_a_config_error(source):
     try:

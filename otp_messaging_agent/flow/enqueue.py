@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from ..answer import Accepted, BulkAccepted, OtpAccepted, RowError, RowResult, as_time
 from ..errors import Fault, IdempotencyConflict, InvalidRequest, QueueFull, RateLimited
 from ..ids import Ids
-from ..message import Message, MessageType, Ticket
+from ..message import URGENT, Message, MessageType, Ticket
 from ..otp import code_hash, make_code
 from ..queues.base import Queue
 from ..request import MessageRequest, OtpRequest
@@ -68,16 +68,20 @@ class Intake:
 
     def send_message(self, request: MessageRequest, once: stores.Once | None) -> Accepted:
         """Take one message in."""
+        if (earlier := self._earlier(once, Accepted)) is not None:
+            return earlier
         now = self._clock()
         row = self._row(request, now)
-        self._admit(1)
+        self._admit([row])
         return self._submit(stores.Submission([row], now, once=once, respond=_one), Accepted)
 
     def send_otp(self, request: OtpRequest, once: stores.Once | None) -> OtpAccepted:
         """Issue a code, or send the pending one again."""
+        if (earlier := self._earlier(once, OtpAccepted)) is not None:
+            return earlier
         now = self._clock()
         order = self._order(request, now)
-        self._admit(1)
+        self._admit([order])
         return self._submit(stores.Submission([order], now, once=once, respond=_otp), OtpAccepted)
 
     def send_bulk(
@@ -86,6 +90,8 @@ class Intake:
         """Take the good rows in and name the bad ones; InvalidRequest where none is good."""
         if not rows or len(rows) > MAX_ROWS:
             raise InvalidRequest([Fault(("messages",), f"must have 1 to {MAX_ROWS} rows")])
+        if (earlier := self._earlier(once, BulkAccepted)) is not None:
+            return earlier
         now = self._clock()
         good: list[stores.Row] = []
         errors: dict[int, InvalidRequest] = {}
@@ -98,7 +104,7 @@ class Intake:
             raise InvalidRequest(
                 [Fault(("messages", i, *f.loc), f.msg) for i, e in errors.items() for f in e.faults]
             )
-        self._admit(len(good))
+        self._admit(good)
         batch_id = self._ids("bat")
         good = [_in_batch(row, batch_id) for row in good]
         indexes = [i for i in range(len(rows)) if i not in errors]
@@ -142,18 +148,27 @@ class Intake:
 
     # ---------------------------------------------------------------- taking in
 
-    def _admit(self, rows: int) -> None:
-        if self.waiting + rows > self.bound.max_waiting:
-            msg = f"{self.bound.max_waiting} messages wait already"
+    def _admit(self, rows: Sequence[stores.Row]) -> None:
+        """Refuse what is over the bound; its last tenth is for codes, CRITICAL and HIGH."""
+        bound = self.bound.max_waiting
+        if not all(_message(row).rank in URGENT for row in rows):
+            bound -= bound // 10
+        if self.waiting + len(rows) > bound:
+            msg = f"{bound} messages wait already"
             raise QueueFull(msg, retry_after=self.bound.retry_after)
+
+    def _earlier(self, once: stores.Once | None, answer: type[A]) -> A | None:
+        """Return the answer an earlier request with the same key got.
+
+        Before anything is checked: what was right then may be too late by now.
+        """
+        found = None if once is None else self._store.answered(once)
+        return None if found is None else _again(found, answer)
 
     def _submit(self, submission: stores.Submission, answer: type[A]) -> A:
         results = self._store.submit(submission)
-        if isinstance(results, stores.KeyReused):
-            msg = "this idempotency key was used with another body"
-            raise IdempotencyConflict(msg)
-        if isinstance(results, stores.Replay):
-            return answer.model_validate(results.response)
+        if isinstance(results, stores.Replay | stores.KeyReused):
+            return _again(results, answer)
         if all(isinstance(r, stores.Limited) for r in results):
             raise _limited(results, submission.at)
         self.waiting += len(results)
@@ -165,8 +180,19 @@ class Intake:
         return answer.model_validate(submission.respond(results))
 
 
+def _again(found: stores.Replay | stores.KeyReused, answer: type[A]) -> A:
+    if isinstance(found, stores.KeyReused):
+        msg = "this idempotency key was used with another body"
+        raise IdempotencyConflict(msg)
+    return answer.model_validate(found.response)
+
+
+def _message(row: stores.Row) -> Message:
+    return row if isinstance(row, Message) else row.message
+
+
 def _ticket(row: stores.Row) -> Ticket:
-    message = row if isinstance(row, Message) else row.message
+    message = _message(row)
     return Ticket(message.rank, message.due_at or message.created_at, message.id)
 
 

@@ -40,6 +40,11 @@ class Ways:
         """Return the rules of a channel that is on."""
         return next(o.medium for o in self.options if o.channel is channel)
 
+    def cost(self, channel: Channel, provider: str) -> float:
+        """Return what a message costs by a way that is configured."""
+        own = (o.cost for o in self.options if (o.channel, o.provider) == (channel, provider))
+        return next(own, 0.0)
+
 
 class Verdicts:
     """Writes verdicts and puts the ticket of whatever is to be tried again."""
@@ -68,7 +73,9 @@ class Verdicts:
             finished_at=now,
             outcome=Outcome.SENT,
             provider_message_id=sent.provider_message_id,
-            cost=attempt.cost if sent.cost is None else sent.cost,
+            cost=self._ways.cost(attempt.channel, attempt.provider)
+            if sent.cost is None
+            else sent.cost,
             receipt_by=now + within if provider.receipts and not known else None,
             receipt_status=sent.status if known else None,
             receipt_at=now if known else None,

@@ -9,7 +9,7 @@ not yet due. What does not fit waits in the store and is paged in, in its order,
 less than half full. A rank that is fuller at a look into the store takes nothing more until then:
 what the store may hold of other processes comes before what is put later.
 
-So that slow bulk never holds up a code, one worker in eight takes only CRITICAL and HIGH.
+So that slow bulk never holds up a code, one worker in eight takes only codes, CRITICAL and HIGH.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 
 from .. import log
-from ..message import RANKS, Ticket
+from ..message import RANKS, URGENT, Ticket
 from .base import Feed, Handle
 
 PATIENCE = 50
@@ -32,7 +32,6 @@ HORIZON = 60.0
 POLL = 0.5
 """Seconds between two looks into the store for what other processes accepted."""
 
-URGENT = frozenset(r for r in RANKS if r < len(RANKS) // 2)
 _log = log.get(__name__)
 
 

@@ -147,6 +147,9 @@ class Intake(Protocol):
     def submit(self, submission: Submission) -> list[RowResult] | Replay | KeyReused:
         """Keep all rows, or replay the answer of an earlier submission."""
 
+    def answered(self, once: Once) -> Replay | KeyReused | None:
+        """Return what an earlier request with this key got, None where it is the first."""
+
     def check(self, check: Check) -> Checked | Limited | Replay | KeyReused:
         """Count one try, then compare: one atomic step, so no try is ever free."""
 
@@ -213,7 +216,10 @@ class Dispatch(Protocol):
         """
 
     def settle(self, verdict: Verdict, *, wait: bool = True) -> bool:
-        """Keep *verdict*; with wait=False return at once and keep it with the next commit."""
+        """Keep *verdict*; False where the message has moved on, and then nothing is changed.
+
+        With wait=False it returns True at once and keeps it with the next commit.
+        """
 
     def receive(self, receipt: Receipt) -> bool:
         """Join a receipt to its attempt, forwards only; False where no attempt has that id."""

@@ -89,6 +89,35 @@ class Shelf:
         return first
 
 
+class Taking(Handler):
+    """A handler that takes what it handles from the shelf, and may put more."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        super().__init__()
+        self.shelf = shelf
+        self.tickets: dict[str, Ticket] = {}
+        self.depths: list[int] = []
+        self.queue = None
+
+    def add(self, rank, due_at, name):
+        """Hold a ticket in the store, as if another process had accepted it."""
+        ticket = self.tickets[name] = Ticket(rank, due_at, name)
+        return self.shelf.add(ticket)
+
+    def accept(self, rank, due_at, name):
+        """Hold a ticket in the store and put it into the queue, as the intake does."""
+        self.queue.put(self.add(rank, due_at, name))
+
+    def __call__(self, message_id):
+        ticket = self.tickets.pop(message_id, None)
+        if ticket is not None:
+            self.shelf.take(ticket)
+            self.depths.append(self.queue.depth())
+        elif message_id.startswith("n"):
+            return  # a page that was read before the ticket was taken: a store would say no
+        super().__call__(message_id)
+
+
 class Plug:
     """Occupies a worker from `put` until `pull`, so that a test can fill a queue in peace."""
 
@@ -117,11 +146,3 @@ def plugged(queue, handler: Handler) -> Iterator[None]:
         yield
     finally:
         plug.pull()
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    """Return once *true* holds; for what no handler tells of."""
-    end = time.monotonic() + PATIENT
-    while not true():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.001)

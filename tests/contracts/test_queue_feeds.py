@@ -1,45 +1,18 @@
 """What every queue promises about a store behind it: bounded memory, and nothing out of turn."""
 
+import threading
 import time
 
 import pytest
 
 from otp_messaging_agent import plugins
-from otp_messaging_agent.message import MessageType, Priority, RANKS, Ticket, rank_of
+from otp_messaging_agent.message import RANKS, MessageType, Priority, Ticket, rank_of
 
-from .queue_parts import LOW, OTP, PATIENT, Handler, Plug, Shelf, eventually, plugged
+from ..until import until
+from .queue_parts import LOW, OTP, PATIENT, Shelf, Taking, plugged
 
 SMALL = 10 * len(RANKS)
 BULK = rank_of(Priority.MEDIUM, MessageType.NOTIFICATION)
-
-
-class Taking(Handler):
-    """A handler that takes what it handles from the shelf, and may put more."""
-
-    def __init__(self, shelf: Shelf) -> None:
-        super().__init__()
-        self.shelf = shelf
-        self.tickets: dict[str, Ticket] = {}
-        self.depths: list[int] = []
-        self.queue = None
-
-    def add(self, rank, due_at, name):
-        """Hold a ticket in the store, as if another process had accepted it."""
-        ticket = self.tickets[name] = Ticket(rank, due_at, name)
-        return self.shelf.add(ticket)
-
-    def accept(self, rank, due_at, name):
-        """Hold a ticket in the store and put it into the queue, as the intake does."""
-        self.queue.put(self.add(rank, due_at, name))
-
-    def __call__(self, message_id):
-        ticket = self.tickets.pop(message_id, None)
-        if ticket is not None:
-            self.shelf.take(ticket)
-            self.depths.append(self.queue.depth())
-        elif message_id.startswith("n"):
-            return  # a page that was read before the ticket was taken: a store would say no
-        super().__call__(message_id)
 
 
 @pytest.fixture(params=plugins.names("queues"))
@@ -57,7 +30,8 @@ def start(request):
         return taking
 
     yield make
-    assert all([queue.stop(PATIENT) for queue in started])
+    for queue in started:
+        assert queue.stop(PATIENT)
 
 
 def numbers(count, start=0):
@@ -75,7 +49,7 @@ def test_what_waits_in_the_store_is_paged_in_within_bounds_and_in_order(start):
     taking.wait_count(2000)
     assert taking.seen == names
     assert max(taking.depths) <= SMALL
-    eventually(taking.queue.idle)
+    until(taking.queue.idle)
     assert taking.queue.depth() == 0
 
 
@@ -110,30 +84,27 @@ def test_what_arrives_late_does_not_jump_over_what_waits_in_the_store(start):
     assert taking.seen[1:] == sorted(taking.seen[1:])
 
 
-def test_what_arrives_while_a_page_is_read_does_not_fall_behind(start):
+def test_what_arrives_while_a_page_is_read_is_not_overtaken(start):
     taking = start()
-    raced = []
+    full, raced = threading.Event(), threading.Event()
 
-    def race(rank):  # the page was read; now this comes, while the rank still counts as full
-        if rank == BULK and raced == ["armed"]:
-            raced.append("done")
-            taking.accept(BULK, 3000.0, "n-during")
+    def race(rank):  # the page was read; what comes now finds the rank full, and is not in it
+        if full.is_set() and rank == BULK:
+            full.clear()
+            taking.accept(BULK, 3000.0, "n-first")
+        elif "n-first" in taking.tickets and not raced.is_set():
+            taking.accept(BULK, 4000.0, "n-second")
+            raced.set()
 
+    taking.shelf.on_page = race
+    names = numbers(12)
+    taking.then[names[-1]] = lambda: raced.wait(PATIENT)
     with plugged(taking.queue, taking):
-        for i, name in enumerate(numbers(12)):
+        for i, name in enumerate(names):
             taking.accept(BULK, 1000.0 + i, name)
-        raced.append("armed")
-        taking.shelf.on_page = race
-        last = Plug(taking.queue, taking, numbers(1, start=11)[0], BULK)
-        taking.then[numbers(1, start=11)[0]] = lambda: last._pulled.wait(PATIENT)
-    taking.wait_for(numbers(1, start=11)[0])
-    eventually(lambda: raced == ["armed", "done"])
-    pages = taking.shelf.pages
-    eventually(lambda: taking.shelf.pages > pages or taking.shelf.ticks > 2)
-    taking.accept(BULK, 4000.0, "n-after")
-    last.pull()
-    taking.wait_for("n-during", "n-after")
-    assert taking.seen[-2:] == ["n-during", "n-after"]
+        full.set()
+    taking.wait_for("n-first", "n-second")
+    assert taking.seen == ["plug", *names, "n-first", "n-second"]
 
 
 def test_what_another_process_accepts_is_found_while_this_one_has_nothing_to_do(start):
@@ -171,20 +142,36 @@ def test_retries_that_wait_hold_up_nothing_that_is_due(start):
     assert taking.seen == ["n-now"]
 
 
+def test_retries_are_held_however_many_came_before(start):
+    taking = start()
+
+    def again():
+        if len(taking.seen) < 40:
+            taking.queue.put(Ticket(OTP, time.time() + 0.002, "retry"))
+
+    tomorrow = time.time() + 86_400
+    for i in range(SMALL):
+        taking.queue.put(Ticket(OTP, tomorrow, f"scheduled-{i}"))
+    taking.then["retry"] = again
+    taking.queue.put(Ticket(OTP, 0.0, "retry"))
+    taking.wait_count(40)
+
+
 def test_an_urgent_code_goes_before_fifty_thousand_that_wait(start):
+    accepted = threading.Event()
+    names = numbers(50_000)
+
     def fill(taking):
-        for i, name in enumerate(numbers(50_000)):
-            taking.add(LOW, 1000.0 + i / 1000, name)
+        for i, name in enumerate(names):
+            taking.add(LOW, 1000.0 + i, name)
+        taking.then[names[100]] = lambda: accepted.wait(PATIENT)
 
     taking = start(max_tickets=20_000, fill=fill)
-    stuck = Plug(taking.queue, taking, numbers(1, start=100)[0], LOW)
-    taking.then[numbers(1, start=100)[0]] = lambda: stuck._pulled.wait(PATIENT)
-    taking.wait_count(101)
+    taking.wait_for(names[100])
     taking.accept(OTP, time.time(), "n-code")
-    stuck.pull()
+    accepted.set()
     taking.wait_count(200)
-    assert taking.seen[101] == "n-code"
-    assert taking.seen[:101] + taking.seen[102:] == numbers(len(taking.seen) - 1)
+    assert taking.seen[:200] == [*names[:101], "n-code", *names[101:199]]
 
 
 def test_a_feed_that_fails_once_is_asked_again(start):
@@ -209,7 +196,7 @@ def test_a_process_that_does_not_dispatch_takes_nothing_from_the_store(start):
         taking.add(BULK, 1000.0, "n-one")
 
     taking = start(fill=fill)
-    eventually(lambda: taking.shelf.ticks >= 2)
+    until(lambda: taking.shelf.ticks >= 2)
     assert (taking.shelf.pages, taking.seen, taking.queue.depth()) == (0, [], 0)
     taking.shelf.dispatching = True
     taking.wait_for("n-one")
@@ -217,16 +204,28 @@ def test_a_process_that_does_not_dispatch_takes_nothing_from_the_store(start):
 
 def test_the_feed_is_ticked_all_the_time(start):
     taking = start()
-    eventually(lambda: taking.shelf.ticks >= 4)
+    until(lambda: taking.shelf.ticks >= 4)
     with plugged(taking.queue, taking):
         ticks = taking.shelf.ticks
-        eventually(lambda: taking.shelf.ticks >= ticks + 2)
+        until(lambda: taking.shelf.ticks >= ticks + 2)
 
 
 def test_a_queue_that_dropped_tickets_is_not_idle(start):
     taking = start()
+    read, answer = threading.Event(), threading.Event()
+
+    def slow(rank):
+        read.set()
+        answer.wait(PATIENT)
+
     with plugged(taking.queue, taking):
         for i, name in enumerate(numbers(40)):
             taking.accept(BULK, 1000.0 + i, name)
-    eventually(taking.queue.idle)
+        taking.shelf.on_page = slow
+    read.wait(PATIENT)
+    until(lambda: taking.queue.depth() == 0)
+    assert len(taking.seen) < 40
+    assert not taking.queue.idle()
+    answer.set()
+    until(taking.queue.idle)
     assert len(taking.seen) == 41

@@ -137,3 +137,12 @@ def test_two_starving_ranks_have_a_turn_each(engine):
     others = [Ticket(rank, 1000.0, f"other-{rank}") for rank in (6, 7)]
     order = drained(engine, [*urgent, *others], {})
     assert (order.index("other-6"), order.index("other-7")) == (50, 51)
+
+
+@each_queue
+def test_of_starving_ranks_the_one_passed_over_most_goes_first(engine):
+    urgent = [Ticket(0, 1000.0 + i, f"urgent-{i}") for i in range(110)]
+    others = [Ticket(rank, 1000.0, f"other-{rank}") for rank in (5, 7)]
+    more = {"urgent-0": [Ticket(6, 1000.0, "other-6")]}
+    order = drained(engine, [*urgent, *others], more)
+    assert [order.index(f"other-{rank}") for rank in (5, 7, 6)] == [50, 51, 52]

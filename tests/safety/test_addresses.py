@@ -4,7 +4,7 @@ import re
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberType
 
@@ -168,6 +168,7 @@ def test_a_number_like_no_other_of_its_country_is_not_thought_costly():
     assert canonical(number) == number
 
 
+@settings(deadline=None)
 @given(
     code=st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)),
     rest=st.text("0123456789", min_size=3, max_size=14),
@@ -180,6 +181,7 @@ def test_the_canonical_form_of_a_canonical_form_is_itself(code, rest):
     assert canonical(once, allow_premium=True) == once
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_a_number_or_a_value_error(raw):
     try:
@@ -232,6 +234,7 @@ def test_what_is_no_address_is_refused_without_repeating_it(raw):
         email(raw)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.emails())
 def test_any_text_is_an_address_or_a_value_error(raw):
     try:

@@ -1,6 +1,7 @@
 """What is stored can be read with the right key in its own place, and in no other way."""
 
 import base64
+import hmac
 import os
 import stat
 import subprocess
@@ -8,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otp_messaging_agent.errors import AgentError, ConfigError
@@ -38,6 +39,7 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(max_size=40))
 def test_what_is_sealed_opens_again(text, row):
     keys = ring(INDEX, NEW)
@@ -71,6 +73,7 @@ def test_no_bit_can_be_changed():
             keys.decrypt(bytes(changed), **PLACE)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_any_other_bytes_are_a_decryption_error(blob):
     with pytest.raises(DecryptionError):
@@ -127,6 +130,24 @@ def test_the_blind_index_is_keyed_and_separates_kinds():
     assert index != others.blind_index("phone", "+447700900001")
     assert keys.code_key != others.code_key
     assert len({keys.code_key, keys._index_key, bytes([1]) * 32}) == 3
+
+
+def derived(key: bytes, info: bytes) -> bytes:
+    """HKDF-SHA-256 (RFC 5869) of one block, from the standard library."""
+    extracted = hmac.digest(bytes(32), key, "sha256")
+    return hmac.digest(extracted, info + b"\x01", "sha256")
+
+
+def test_what_earlier_versions_stored_can_still_be_read():
+    keys = ring(INDEX, OLD, NEW)
+    assert keys.code_key == derived(bytes([1]) * 32, b"otp-messaging-agent code hash")
+    index_key = derived(bytes([1]) * 32, b"otp-messaging-agent blind index")
+    expected = hmac.digest(index_key, b"phone:+447700900001", "sha256")
+    assert keys.blind_index("phone", "+447700900001") == expected
+    blob = bytes.fromhex(
+        "036e6577b68407edcbc4d70d2bde5a859b092389cff6bbc915ac16fe43b99ae7f5cdb2756c0f259e991b5c379e"
+    )
+    assert keys.decrypt(blob, **PLACE) == "+447700900001"
 
 
 def test_a_key_is_made_at_the_first_start_and_kept(data_dir):
@@ -207,7 +228,15 @@ def test_the_one_that_comes_second_takes_the_key_that_is_there(data_dir, monkeyp
 def test_the_key_is_on_disk_before_it_is_used(data_dir, monkeypatch):
     steps = []
     sync, link = os.fsync, os.link
-    monkeypatch.setattr(os, "fsync", lambda fd: (steps.append("sync"), sync(fd)))
+    whole = len(Keyring.generate())
+
+    def synced(descriptor):
+        state = os.fstat(descriptor)
+        complete = stat.S_ISDIR(state.st_mode) or state.st_size == whole
+        steps.append("sync" if complete else "too early")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "link", lambda a, b: (steps.append("link"), link(a, b)))
     Keyring.load(data_dir, {})
     assert steps == ["sync", "link", "sync"]
@@ -220,6 +249,19 @@ def test_a_key_that_is_gone_is_never_replaced_while_the_store_is_there(data_dir)
         Keyring.load(data_dir, {})
     assert not key_file(data_dir).exists()
     Keyring.load(data_dir, {VARIABLE: f"{INDEX} {NEW}"})
+    key_file(data_dir).write_text(f"{INDEX} {NEW}")
+    assert Keyring.load(data_dir, {}).source == str(key_file(data_dir))
+
+
+def test_a_store_that_was_never_written_does_not_ask_for_its_key(tmp_path):
+    data_dir = tmp_path / "not" / "yet" / "there"
+    Keyring.load(data_dir, {})
+    assert key_file(data_dir).exists()
+    key_file(data_dir).unlink()
+    data_dir.mkdir()
+    (data_dir / "agent.db").touch()
+    Keyring.load(data_dir, {})
+    assert key_file(data_dir).exists()
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
@@ -243,6 +285,8 @@ SECRET = base64.b64encode(b"0123456789abcdef0123456789abcde").decode()  # a byte
         (f"{INDEX} k:{SECRET[:-3]}!!!", ["key 2 must be"]),
         (f"{INDEX} \u00e9:{SECRET}", ["key 2 must be"]),
         (f"{INDEX} :{SECRET} {'k' * 33}:{SECRET}", ["key 2 must be", "key 3 must be"]),
+        (f"{INDEX} {NEW[3:]} {NEW.replace('new', 'n!w')}", ["key 2 must be", "key 3 must be"]),
+        (f"{INDEX} {NEW} {token('new', 4)}", ["key 3 stands there twice"]),
         (f"{INDEX} {NEW} {NEW}", ["key 3 stands there twice"]),
         (f"{INDEX} {NEW} {token('other', 3)}", ["key 3 stands there twice"]),
         (f"{INDEX} {token('new', 1)}", ["key 2 stands there twice"]),

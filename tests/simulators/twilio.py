@@ -15,7 +15,7 @@ import uuid
 from base64 import b64encode
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,8 @@ from urllib.parse import parse_qsl, urlsplit
 ACCOUNT = "AC" + "0a" * 16
 TOKEN = "t0ken-of-the-simulator"
 PATH = re.compile(r"/2010-04-01/Accounts/(\w+)/(Messages|Calls)(?:/(\w+))?\.json")
+FIELDS = {"to": "To", "from": "From", "service": "MessagingServiceSid", "body": "Body"}
+FIELDS |= {"twiml": "Twiml", "validity": "ValidityPeriod"}
 
 
 @dataclass(frozen=True)
@@ -114,14 +116,10 @@ class TwilioSimulator:
             return script.popleft() if script else None
 
     def accept(self, kind: str, form: Mapping[str, str]) -> dict[str, Any]:
-        entry: dict[str, Any] = {
-            **{"kind": kind, "to": form["To"], "from": form.get("From"), "form": dict(form)},
-            **{"body": form.get("Body"), "twiml": form.get("Twiml")},
-            **{"service": form.get("MessagingServiceSid"), "validity": form.get("ValidityPeriod")},
-            **{"status": "queued", "direction": "outbound-api", "date_sent": None},
-            "sid": ("SM" if kind == "message" else "CA") + uuid.uuid4().hex,
-            "at": self.clock(),
-        }
+        entry: dict[str, Any] = {ours: form.get(theirs) for ours, theirs in FIELDS.items()}
+        sid = ("SM" if kind == "message" else "CA") + uuid.uuid4().hex
+        entry |= {"kind": kind, "sid": sid, "at": self.clock(), "form": dict(form)}
+        entry |= {"status": "queued", "direction": "outbound-api", "date_sent": None}
         with self.lock:
             self.accepted.append(entry)
         return entry
@@ -168,7 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(urlsplit(self.path).query))
         kind = self._kind(query)
         sim.closing.wait(sim.latency)
-        reply = self._unauthorized() or sim.next_reply("GET") or Reply(200)
+        reply = self._unauthorized() or sim.next_reply("GET") or ok()
+        reply = replace(reply, status=200) if reply.status == 201 else reply
         match = PATH.fullmatch(urlsplit(self.path).path)
         with sim.lock:
             found = [e for e in reversed(sim.accepted) if e["kind"] == kind]

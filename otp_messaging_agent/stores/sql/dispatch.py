@@ -174,15 +174,17 @@ _SETTLE_ATTEMPT = Statement(
 
 
 def settle(conn: Connection, calls: Sequence[Verdict]) -> list[bool]:
-    """Keep verdicts; one on a message that has moved on changes nothing but its attempt."""
-    with_attempt = [_settled(v, v.attempt) for v in calls if v.attempt is not None]
-    without = [_ended(v) for v in calls if v.attempt is None]
-    if with_attempt:
-        _SETTLE_MESSAGE.many(conn, with_attempt)
-        _SETTLE_ATTEMPT.many(conn, [_attempt(v.attempt) for v in calls if v.attempt])
-    if without:
-        _END_MESSAGE.many(conn, without)
-    return [True] * len(calls)
+    """Keep verdicts; one on a message that has moved on changes nothing, so it says False."""
+    return [_settle(conn, v) for v in calls]
+
+
+def _settle(conn: Connection, v: Verdict) -> bool:
+    if v.attempt is None:
+        return _END_MESSAGE.changed(conn, [_ended(v)])[0]
+    if not _SETTLE_MESSAGE.changed(conn, [_settled(v, v.attempt)])[0]:
+        return False
+    _SETTLE_ATTEMPT.many(conn, [_attempt(v.attempt)])
+    return True
 
 
 def _ended(v: Verdict) -> dict[str, object]:

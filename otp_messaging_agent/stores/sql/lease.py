@@ -43,9 +43,11 @@ def _boot() -> str:
 def _started(pid: int) -> str:
     """Return when *pid* started, "-" where it does not run: a pid alone may be another's by now."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
         pass
+    else:
+        return "-" if state[0] in {"Z", "X"} else state[19]  # killed, but not collected yet
     if Path("/proc/self/stat").exists():
         return "-"
     try:

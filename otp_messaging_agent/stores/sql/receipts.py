@@ -50,7 +50,7 @@ def _receive(conn: Connection, r: Receipt) -> bool:
             .values(
                 receipt_status=r.status.value,
                 receipt_at=r.at,
-                receipt_by=null(),
+                receipt_by=attempts.c.receipt_by if r.status is Status.SENT else null(),
                 error_code=r.error_code,
             )
         )

@@ -85,6 +85,10 @@ class SqlStore:
             self._recent.put(r for r in results if isinstance(r, Message))
         return results
 
+    def answered(self, once: Once) -> Replay | KeyReused | None:
+        """Return what an earlier request with this key got."""
+        return self._read(intake.replay, prepare.once(once, self._keys))
+
     def check(self, check: Check) -> Checked | Limited | Replay | KeyReused:
         """Count one try, then compare: one atomic step."""
         return self._writer.call(checks.check, prepare.check(check, self._keys))
@@ -167,7 +171,7 @@ class SqlStore:
 
     def message(self, message_id: str) -> tuple[Message, list[Attempt]] | None:
         """Return a message and its attempts in order, or None."""
-        work = self.load(message_id)
+        work = self._read(dispatch.load, message_id, self._keys)
         return None if work is None else (work.message, list(work.attempts))
 
     def search(self, search: Search) -> list[Message]:

@@ -74,8 +74,10 @@ function card(message) {
   const code = codeIn(message.content);
   if (code) {
     const end = code.index + code[0].length;
-    said.append(message.content.slice(0, code.index), make("strong", "code", code[0]), message.content.slice(end));
-    item.append(said, copyButton("Copy code", code[0].replace(/\D/g, "")));
+    const digits = code[0].replace(/\D/g, "");
+    const heard = message.channel === "Call" ? digits.split("").join(" ") : code[0];
+    said.append(message.content.slice(0, code.index), make("strong", "code", heard), message.content.slice(end));
+    item.append(said, copyButton("Copy code", digits));
   } else {
     said.append(message.content);
     item.append(said);

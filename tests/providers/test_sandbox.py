@@ -1,0 +1,185 @@
+"""The sandbox makes every outcome happen, by the recipient's number, through the whole agent."""
+
+import time
+
+import pytest
+import time_machine
+
+from otp_messaging_agent import IntelligentOTPAgent, MessageRequest, config
+from otp_messaging_agent.message import Channel, MessageType, Status
+from otp_messaging_agent.providers import sandbox
+from otp_messaging_agent.providers.base import Context, Outgoing
+
+from ..until import until
+
+PLAIN = "+447700900001"
+SOON = 0.4
+CONFIG = {
+    "channels": {c: {"api_config": {"provider": "sandbox"}} for c in ("SMS", "WhatsApp", "Call")},
+    "retry_config": {"max_retries": 1, "base_delay_seconds": 0.05},
+}
+pytestmark = pytest.mark.xdist_group("sandbox")  # one agent for all of them
+FINAL = {"delivered", "undelivered", "failed"}
+NUMBERS = [PLAIN, *sandbox.MAGIC, *sandbox.RECEIPTS, sandbox.TAKEN_THEN_CUT, sandbox.SLOW]
+WAITS_FOR_EVER = "+15005550005"
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """Send to every number at once; return the agent and number -> message once all ended."""
+    folder = tmp_path_factory.mktemp("sandbox") / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "SLOW_SECONDS", SOON)
+        for number, (status, after) in sandbox.RECEIPTS.items():
+            patch.setitem(sandbox.RECEIPTS, number, (status, min(after, SOON)))
+        with IntelligentOTPAgent(CONFIG, folder) as agent:
+            agent.start_processing()
+            rows = [
+                MessageRequest(phone_number=n, content=f"to {n}", preferred_channel="SMS")
+                for n in NUMBERS
+            ]
+            ids = [r.message_id for r in agent.send_bulk(rows).results]
+            made = dict(zip(NUMBERS, ids, strict=True))
+            for number, message_id in made.items():
+                wanted = {"sent"} if number == WAITS_FOR_EVER else FINAL
+                until(lambda m=message_id, w=wanted: agent.get_message(m).status.value in w)
+            yield agent, made
+
+
+def outcome(ended, number):
+    """Return the status and, of each attempt, channel, outcome and error."""
+    agent, made = ended
+    view = agent.get_message(made[number])
+    tries = [(a.channel.value, a.outcome.value, a.error_code) for a in view.attempts]
+    return view.status.value, tries
+
+
+def waited(ended, number):
+    """Return the seconds between the first attempt's end and the second's begin."""
+    agent, made = ended
+    first, second, *_ = agent.get_message(made[number]).attempts
+    return (second.started_at - first.finished_at).total_seconds()
+
+
+SENT = ("SMS", "sent", None)
+
+
+def test_any_other_number_gets_its_message(ended):
+    assert outcome(ended, PLAIN) == ("delivered", [SENT])
+    (entry,) = ended[0].inbox(to=PLAIN).messages
+    assert (entry.content, entry.channel, entry.subject) == (f"to {PLAIN}", Channel.SMS, None)
+
+
+def test_a_number_that_does_not_exist_ends_the_message(ended):
+    assert outcome(ended, "+15005550001") == ("failed", [("SMS", "failed", "invalid_number")])
+
+
+def test_a_first_failure_is_tried_again(ended):
+    tries = [("SMS", "failed", "provider_unavailable"), SENT]
+    assert outcome(ended, "+15005550002") == ("delivered", tries)
+    assert waited(ended, "+15005550002") >= 0.05
+
+
+def test_a_provider_that_asks_to_wait_is_waited_for(ended):
+    tries = [("SMS", "failed", "rate_limited"), SENT]
+    assert outcome(ended, "+15005550003") == ("delivered", tries)
+    assert waited(ended, "+15005550003") >= 2
+
+
+def test_a_slow_provider_is_waited_for(ended):
+    agent, made = ended
+    assert outcome(ended, sandbox.SLOW) == ("delivered", [SENT])
+    (attempt,) = agent.get_message(made[sandbox.SLOW]).attempts
+    assert (attempt.finished_at - attempt.started_at).total_seconds() >= SOON
+
+
+def test_what_fails_every_time_tries_every_channel_and_fails(ended):
+    order = [c for c in ("SMS", "WhatsApp", "Call") for _ in range(2)]
+    tries = [(c, "failed", "provider_unavailable") for c in order]
+    assert outcome(ended, "+15005550009") == ("failed", tries)
+    assert ended[0].inbox(to="+15005550009").messages == []
+
+
+@pytest.mark.parametrize(
+    ("number", "tried"),
+    [
+        ("+15005550021", ["SMS"]),
+        ("+15005550022", ["SMS", "WhatsApp"]),
+        ("+15005550023", ["SMS", "WhatsApp", "Call"]),
+    ],
+)
+def test_who_is_reachable_one_way_is_reached_that_way(ended, number, tried):
+    failed = [(c, "failed", "unreachable_on_channel") for c in tried[:-1]]
+    assert outcome(ended, number) == ("delivered", [*failed, (tried[-1], "sent", None)])
+
+
+def test_what_was_taken_before_the_cut_is_found_and_not_sent_twice(ended):
+    assert outcome(ended, sandbox.TAKEN_THEN_CUT) == ("delivered", [SENT])
+    assert len(ended[0].inbox(to=sandbox.TAKEN_THEN_CUT).messages) == 1
+
+
+def test_receipts_come_late_good_or_bad(ended):
+    assert outcome(ended, "+15005550006") == ("delivered", [SENT])
+    assert outcome(ended, "+15005550007") == ("undelivered", [SENT])
+    agent, made = ended
+    (attempt,) = agent.get_message(made["+15005550006"]).attempts
+    assert attempt.receipt_status is Status.DELIVERED
+    assert attempt.receipt_at > attempt.finished_at
+
+
+def test_a_receipt_that_never_comes_is_given_up_in_the_end(ended):
+    agent, made = ended
+    assert outcome(ended, WAITS_FOR_EVER) == ("sent", [SENT])
+    with time_machine.travel(time.time() + 601):
+        until(lambda: agent.get_message(made[WAITS_FOR_EVER]).status.value == "unknown")
+
+
+def test_every_magic_number_is_one_that_is_taken_in_and_said_to_be_magic():
+    magic = {*sandbox.MAGIC, *sandbox.RECEIPTS, sandbox.TAKEN_THEN_CUT, sandbox.SLOW}
+    assert len(magic) == len(NUMBERS) - 1
+    assert all(number.startswith("+1500555") and len(number) == 12 for number in magic)
+
+
+class Recorded:
+    """An inbox and a clock that only remember."""
+
+    def __init__(self):
+        self.slept, self.entries = [], []
+
+    def provider(self, **settings):
+        context = Context("box", self, lambda: 1000.0, self.slept.append)
+        return sandbox.make(sandbox.Settings(**settings), context)
+
+    def put_inbox(self, entry):
+        self.entries.append(entry)
+
+
+def outgoing(to=PLAIN, number=1):
+    return Outgoing(f"msg_1.{number}", "msg_1", Channel.SMS, MessageType.ALERT, to, "hello")
+
+
+def test_a_send_takes_as_long_as_configured_and_never_longer_than_allowed(monkeypatch):
+    monkeypatch.setattr(sandbox, "SLOW_SECONDS", 2.0)
+    box = Recorded()
+    provider = box.provider(latency_seconds=0.5)
+    provider.send(outgoing(), timeout=10)
+    provider.send(outgoing(sandbox.SLOW), timeout=10)
+    provider.send(outgoing(sandbox.SLOW), timeout=1)
+    assert box.slept == [0.5, 2.5, 1]
+
+
+def test_it_carries_every_channel_and_has_no_other_settings():
+    assert set(sandbox.CHANNELS) == set(Channel)
+    assert config.load(CONFIG, environ={}).channels[Channel.SMS].on
+    for wrong in ({"latency_seconds": -1}, {"latency_seconds": 31}, {"colour": "red"}):
+        with pytest.raises(ValueError, match="validation error"):
+            sandbox.Settings(**wrong)
+
+
+def test_what_is_delivered_is_what_was_sent():
+    box = Recorded()
+    sent = box.provider().send(outgoing(), timeout=10)
+    (entry,) = box.entries
+    assert (entry.id, entry.message_id, entry.provider) == ("msg_1.1", "msg_1", "box")
+    assert (entry.to, entry.content, entry.at) == (PLAIN, "hello", 1000)
+    assert (sent.provider_message_id, sent.status) == ("msg_1.1", Status.DELIVERED)
