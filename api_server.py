@@ -7,7 +7,7 @@ import threading
 import click
 
 from otp_messaging_agent import IntelligentOTPAgent, log
-from otp_messaging_agent.errors import ConfigError
+from otp_messaging_agent.errors import AgentError
 from otp_messaging_agent.web.server import CannotServe, serve
 
 
@@ -31,7 +31,7 @@ def main(config: str | None, data_dir: str, host: str | None, port: int | None) 
         log.configure(agent.config.log.level)
         at = agent.config.server
         serve(agent, host or at.host, at.port if port is None else port, stop=stop)
-    except (ConfigError, CannotServe) as e:
+    except (AgentError, CannotServe) as e:
         click.echo(str(e), err=True)
         sys.exit(2)
 

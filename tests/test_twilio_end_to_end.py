@@ -28,8 +28,7 @@ FROM = "+15005550006"
 TIMEOUT, PAUSE = 1.0, 0.1
 TEXT = "Suspicious login."
 
-SENT = ("SMS", "sent", None)
-PLAIN = "+447700900001"
+SENT, PLAIN = ("SMS", "sent", None), "+447700900001"
 TAKEN = {
     "a 500 after it was taken": server_error(accepted=True),
     "a 503 after it was taken": server_error(accepted=True, status=503),
@@ -56,8 +55,8 @@ OTHER = {
 }
 NAMES = ["plain", *TAKEN, *NOT_TAKEN, *OTHER]
 NUMBERS = {name: f"+4477009000{i:02}" for i, name in enumerate(NAMES, 1)}
-SCRIPTS = {**{n: [r] for n, r in TAKEN.items()}, **{n: [r] for n, (r, _) in NOT_TAKEN.items()}}
-SCRIPTS |= OTHER
+LOST = TAKEN | {name: reply for name, (reply, _) in NOT_TAKEN.items()}
+SCRIPTS = OTHER | {name: [reply] for name, reply in LOST.items()}
 
 
 def config(url, **retries):
@@ -84,7 +83,7 @@ def alert(number):
 
 
 def finished(agent, message_id):
-    return agent.get_message(message_id).status in {"sent", "delivered", "failed", "expired"}
+    return agent.get_message(message_id).status in {"sent", "failed", "expired"}
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +109,7 @@ def outcome(world, name):
 
 def taken(world, name):
     """Return what Twilio took for the recipient: kind and address of each."""
-    number = NUMBERS[name]
-    return [(e["kind"], e["to"]) for e in world.sim.accepted if e["to"].endswith(number)]
+    return [(e["kind"], e["to"]) for e in world.sim.accepted if NUMBERS[name] in e["to"]]
 
 
 def pauses(view):
@@ -186,8 +184,8 @@ def test_no_reason_shows_the_number(world):
 def test_every_fault_was_met(world):
     posts = [r["params"]["To"] for r in world.sim.requests if r["method"] == "POST"]
     for name, replies in SCRIPTS.items():
-        assert sum(to.endswith(NUMBERS[name]) for to in posts) >= len(replies)
-    assert sum(r["method"] == "GET" for r in world.sim.requests) >= len(TAKEN) + len(NOT_TAKEN)
+        assert posts.count(NUMBERS[name]) >= len(replies)
+    assert sum(r["method"] == "GET" for r in world.sim.requests) >= len(LOST)
 
 
 @pytest.fixture
@@ -244,18 +242,5 @@ def test_where_nobody_answers_every_way_is_tried_and_the_message_fails(tmp_path)
         made = agent.send_message(alert(PLAIN)).message_id
         until(lambda: finished(agent, made))
         view = agent.get_message(made)
-        assert (view.status, view.error_code) == ("failed", "unreachable")
-        assert [a.outcome.value for a in view.attempts] == ["failed"] * 3
-
-
-def test_a_wrong_password_is_told_as_what_it_is(sim, tmp_path):
-    given = config(sim.url)
-    given["channels"] = {"SMS": {"api_config": {**given["channels"]["SMS"]["api_config"]}}}
-    given["channels"]["SMS"]["api_config"]["auth_token"] = "of another"
-    with IntelligentOTPAgent(given, tmp_path / "data") as agent:
-        agent.start_processing()
-        made = agent.send_message(alert(PLAIN)).message_id
-        until(lambda: finished(agent, made))
-        view = agent.get_message(made)
-        assert (view.status, view.error_code) == ("failed", "auth_failed")
-        assert sim.accepted == []
+    assert (view.status, view.error_code) == ("failed", "unreachable")
+    assert [a.outcome.value for a in view.attempts] == ["failed"] * 3

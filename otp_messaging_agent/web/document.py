@@ -23,7 +23,7 @@ _REF = "#/components/schemas/{model}"
 
 INFO = Info(
     title="Intelligent OTP Messaging Agent",
-    version="1.0.0",
+    version="0.1.0",
     description=(
         "Sends one-time passwords, alerts and notifications by SMS, WhatsApp, call and e-mail, "
         "and checks the codes.\n\n"

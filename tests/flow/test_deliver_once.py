@@ -11,7 +11,7 @@ from otp_messaging_agent.message import Channel, Status
 from otp_messaging_agent.providers.base import Sent
 from otp_messaging_agent.request import CheckRequest
 
-from .scripted import PHONE, START, Scripted
+from .scripted import PHONE, START, TIMEOUT, Scripted
 
 SMS, WHATSAPP, CALL, EMAIL = Channel.SMS, Channel.WHATSAPP, Channel.CALL, Channel.EMAIL
 DOWN = "provider_unavailable"
@@ -119,6 +119,14 @@ def test_the_provider_is_told_how_long_the_message_lives(stage):
     made = on.take(expires_at=after(60))
     on.finish(made)
     assert [out.validity for out in sms.outs] == [58, 57]
+
+
+def test_no_send_may_last_longer_than_the_message_lives(stage):
+    sms = Scripted()
+    on = stage({(SMS, "main"): sms})
+    for seconds in (60, 3, 0.05):
+        on.finish(on.take(expires_at=after(seconds)))
+    assert sms.timeouts == [TIMEOUT, pytest.approx(3), 0.1]
 
 
 def test_a_retry_that_would_come_too_late_makes_way_for_another_channel(stage):

@@ -1,7 +1,6 @@
 """The pages in a real browser: live, readable at any width, and nothing on them from elsewhere."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -11,18 +10,12 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from otp_messaging_agent import Channel, MessageRequest
 from otp_messaging_agent.answer import InboxPage
 from otp_messaging_agent.providers import sandbox
+from tests.browser import path
 from tests.until import until
 
 from .conftest import Served
 
 pytestmark = pytest.mark.xdist_group("browser")
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def _browser_path() -> str | None:
-    """Return where a browser is; None leaves the search to playwright's own."""
-    return os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +23,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         try:
             made = playwright.chromium.launch(
-                executable_path=_browser_path(), args=["--no-sandbox", "--disable-gpu"]
+                executable_path=path(), args=["--no-sandbox", "--disable-gpu"]
             )
         except Error as e:
             if os.environ.get("CI"):

@@ -1,5 +1,6 @@
 """Served by waitress: who is let in, what waitress itself refuses, and how it stops."""
 
+import base64
 import http.client
 import json
 import os
@@ -238,3 +239,15 @@ def test_the_script_says_when_its_port_is_taken(tmp_path):
     assert script.returncode == 2
     assert said.count("\n") == 1
     assert "--port" in said
+
+
+def test_the_script_says_when_the_store_cannot_be_opened(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "agent.db").write_text("no database at all, " * 100)
+    keys = [f"{name}:{base64.b64encode(name.encode() * 32)[:43].decode()}=" for name in "ab"]
+    monkeypatch.setenv("OTP_AGENT_ENCRYPTION_KEY", " ".join(keys).replace("b:", "index:"))
+    script = _script(tmp_path, "--port", "0")
+    _, said = script.communicate(timeout=30)
+    assert script.returncode == 2
+    assert "store" in said
+    assert "Traceback" not in said

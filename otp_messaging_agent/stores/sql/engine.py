@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +53,26 @@ class Engines:
             command.upgrade(config, "head")
 
     def _create(self) -> None:
-        """Make the file readable by its owner alone, and able to shrink again.
+        """Make the file readable by its owner alone, able to shrink again, and with a WAL.
 
         `auto_vacuum` only takes effect before the first table, and before WAL.
         """
         path = Path(str(self._path))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
-        try:
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        finally:
-            connection.close()
+        end = time.monotonic() + BUSY_SECONDS
+        with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+            while True:
+                try:
+                    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+                    connection.execute("PRAGMA journal_mode=WAL")
+                except sqlite3.OperationalError:
+                    # The change to WAL does not wait for others that open the new file now.
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(0.01)
+                else:
+                    return
 
     def dispose(self) -> None:
         """Close every connection."""

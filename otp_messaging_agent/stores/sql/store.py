@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...errors import StoreUnavailable
+from ...errors import NotRunning, StoreUnavailable
 from ...inbox import InboxEntry
 from ...message import (
     Attempt,
@@ -53,22 +53,27 @@ class SqlStore:
         self._writer = Writer(self._engines.write)
         self._recent = Recent()
         self._renewed: tuple[str, float] = ("", 0.0)
+        self._closed = False
 
     def open(self) -> None:
         """Create or migrate the schema and start what writes."""
         try:
             self._engines.migrate()
-        except SQLAlchemyError as e:
-            msg = f"cannot open the store: {getattr(e, 'orig', None) or type(e).__name__}"
+        except (SQLAlchemyError, self._driver_error, OSError) as e:
+            msg = f"cannot open the store: {getattr(e, 'orig', None) or e}"
             raise StoreUnavailable(msg) from e
         self._writer.start()
 
     def close(self, timeout: float) -> None:
         """Write what waits and release everything."""
+        self._closed = True
         self._writer.stop(timeout)
         self._engines.dispose()
 
     def _read(self, query: Callable[..., T], *args: Any) -> T:
+        if self._closed:
+            msg = "the store is closed"
+            raise NotRunning(msg)
         try:
             with self._engines.read.connect() as connection:
                 return query(connection, *args)

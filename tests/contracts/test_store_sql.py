@@ -1,0 +1,292 @@
+"""What the SQL store promises beyond the contract: its file, its schema, its grouped writes."""
+
+import contextlib
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from otp_messaging_agent import plugins
+from otp_messaging_agent.errors import StoreUnavailable
+from otp_messaging_agent.inbox import InboxEntry
+from otp_messaging_agent.message import Channel, Receipt, Status
+from otp_messaging_agent.stores.base import Once
+from otp_messaging_agent.stores.sql import schema
+
+from ..until import until
+from .store_parts import (
+    CODE,
+    NOW,
+    NUMBER,
+    PATIENT,
+    Guess,
+    Place,
+    attempt,
+    hash_of,
+    keep,
+    message,
+    order,
+    refused,
+    sent,
+)
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Yield a place for SQLite."""
+    place = Place(plugins.load("stores", "sql"), tmp_path)
+    yield place
+    place.leave()
+
+
+@pytest.fixture
+def store(place):
+    """Return an open store on SQLite."""
+    return place.store()
+
+
+def raw(place, query, *args):
+    with contextlib.closing(sqlite3.connect(place.folder / "agent.db")) as connection:
+        found = connection.execute(query, args).fetchall()
+        connection.commit()
+    return found
+
+
+# ------------------------------------------------------------------ the file
+
+
+SECRETS = {
+    "phone_number": NUMBER,
+    "email": "ada.lovelace@example.com",
+    "content": "The parcel waits behind the shed",
+    "subject": "A word about the parcel",
+    "user_id": "user-8f14e45f",
+    "metadata": {"shelf": "third-from-the-left"},
+}
+
+
+def test_nothing_in_the_files_is_clear_text(place, store):
+    row = message(**SECRETS)
+    code = order(number=NUMBER, code=CODE, purpose="login")
+    keep(store, row, code, once=Once("customer key 1", b"x" * 32, NOW), respond=len)
+    Guess(store)("0000", once=Once("customer key 2", b"x" * 32, NOW))
+    a = attempt(row)
+    assert store.begin(a, 0, NOW + 40)
+    assert store.settle(sent(a))
+    text = {"content": f"Your code is {CODE}", "subject": SECRETS["subject"]}
+    store.put_inbox(
+        InboxEntry("a.1", "sandbox", row.id, Channel.SMS, to=NUMBER, at=NOW, **text),
+    )
+    assert store.load(code.message.id).code == CODE
+    files = [path.read_bytes() for path in place.folder.glob("agent.db*")]
+    written = b"".join(files)
+    assert row.id.encode() in written
+    words = [*SECRETS.values(), *text.values(), CODE, "shelf", "third-from-the-left"]
+    words += ["customer key 1", "ada.lovelace", NUMBER[1:], NUMBER[3:], "+44 7700"]
+    for word in map(str, words):
+        for encoding in ("utf-8", "utf-16-le"):
+            assert word.encode(encoding) not in written, word
+
+
+def test_the_code_itself_is_kept_only_while_it_is_pending(place, store):
+    code = order()
+    keep(store, code)
+    Guess(store)(CODE, code.verification_id)
+    assert raw(place, "SELECT code_enc, code_hash FROM verifications") == [(None, hash_of(CODE))]
+
+
+def test_only_the_owner_may_read_the_files(place, store):
+    keep(store, message())
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in place.folder.glob("agent.db*")}
+    assert modes == {"agent.db": 0o600, "agent.db-wal": 0o600, "agent.db-shm": 0o600}
+
+
+def test_the_file_can_shrink_and_its_commits_survive_a_power_cut(place):
+    assert place.store("FULL")
+    assert raw(place, "PRAGMA auto_vacuum") == [(2,)]
+    assert raw(place, "PRAGMA journal_mode") == [("wal",)]
+    with place._opened[0]._engines.write.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_opening_waits_for_others_that_open_the_new_file(place):
+    path = place.folder / "agent.db"
+    reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    reader.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM sqlite_master").fetchall()
+    raised = []
+
+    def run():
+        with refused() as raised[:]:
+            place.store()
+
+    opening = threading.Thread(target=run)
+    opening.start()
+    opening.join(0.3)
+    assert opening.is_alive()
+    reader.close()
+    opening.join(PATIENT)
+    assert raised == []
+
+
+@pytest.mark.parametrize("spoilt", ["text", "folder"])
+def test_what_is_no_database_is_refused_in_one_error(place, spoilt):
+    path = Path(place.folder / "agent.db")
+    path.write_text("no database " * 1000) if spoilt == "text" else path.mkdir()
+    with pytest.raises(StoreUnavailable, match="cannot open the store: "):
+        place.store()
+
+
+# ------------------------------------------------------------------ the schema
+
+
+def test_the_migrations_make_exactly_the_schema(place, store):
+    engine = create_engine(place.url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, schema.metadata) == []
+    engine.dispose()
+
+
+def test_the_migrations_make_the_same_partial_indexes(place, store, tmp_path):
+    direct = create_engine(f"sqlite:///{tmp_path / 'direct.db'}")
+    schema.metadata.create_all(direct)
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    with direct.connect() as connection:
+        expected = {tuple(r) for r in connection.exec_driver_sql(query)}
+    direct.dispose()
+    assert set(raw(place, query)) == expected
+
+
+# ------------------------------------------------------------------ writing in groups
+
+
+@contextlib.contextmanager
+def writer_held(store, waiting):
+    """Hold the transaction open until *waiting* calls wait, so that they become one group."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def respond(_):
+        inside.set()
+        return leave.wait(PATIENT)
+
+    first = threading.Thread(
+        target=keep,
+        args=(store, message("msg_first")),
+        kwargs={"once": Once("hold", b"h" * 32, NOW), "respond": respond},
+    )
+    first.start()
+    assert inside.wait(PATIENT)
+    yield
+    until(lambda: store._writer._calls.qsize() >= waiting)
+    leave.set()
+    first.join()
+
+
+def group(store, calls):
+    """Make *calls* in their order within one transaction; return results and errors."""
+    ended = [None] * len(calls)
+
+    def run(place, call):
+        try:
+            ended[place] = call()
+        except Exception as e:  # noqa: BLE001 - the test says which error is right
+            ended[place] = e
+
+    threads = [threading.Thread(target=run, args=c) for c in enumerate(calls)]
+    with writer_held(store, len(calls)):
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            until(lambda number=number: store._writer._calls.qsize() >= number)
+    for thread in threads:
+        thread.join()
+    return ended
+
+
+def test_one_bad_call_of_a_group_fails_alone(store):
+    there = message()
+    keep(store, there)
+    rows = [message() for _ in range(20)]
+    calls = [lambda row=row: keep(store, row) for row in rows]
+    calls[7] = lambda: keep(store, there)
+    ended = group(store, calls)
+    assert isinstance(ended[7], StoreUnavailable)
+    del ended[7], rows[7]
+    assert ended == [[row] for row in rows]
+    assert all(store.load(row.id) for row in rows)
+
+
+def test_a_bug_in_a_callers_own_function_fails_that_caller_alone(store):
+    code, row = order(), message()
+    keep(store, code)
+
+    def bug(results):
+        msg = "a bug"
+        raise ZeroDivisionError(msg)
+
+    ended = group(
+        store,
+        [
+            lambda: keep(store, row),
+            lambda: keep(store, message("msg_bug"), once=Once("k", b"b", NOW), respond=bug),
+            lambda: Guess(store)(CODE, code.verification_id),
+        ],
+    )
+    assert ended[0] == [row]
+    assert isinstance(ended[1], ZeroDivisionError)
+    assert ended[2].verified
+    assert store.load("msg_bug") is None
+
+
+def test_of_claims_in_one_group_the_one_at_the_current_version_wins(store):
+    row = message()
+    keep(store, row)
+    old, first = attempt(row, 1), attempt(row, 2)
+    assert store.begin(attempt(row, 0), 0, NOW)
+    claims = [(old, 0), (first, 1), (attempt(row, 3), 1), (attempt(row, 4), 0)]
+    won = group(store, [lambda c=c: store.begin(*c, NOW + 40) for c in claims])
+    assert won == [False, True, False, False]
+    found, attempts = store.message(row.id)
+    assert (found.version, found.tries) == (2, 2)
+    assert [a.number for a in attempts] == [0, 2]
+
+
+def test_a_verdict_and_its_receipt_in_one_group_are_joined_in_their_order(store):
+    row = message()
+    keep(store, row)
+    a = attempt(row)
+    assert store.begin(a, 0, NOW + 40)
+    receipt = Receipt("sandbox", f"theirs-{a.id}", Status.DELIVERED, NOW + 2)
+    ended = group(store, [lambda: store.settle(sent(a)), lambda: store.receive(receipt)])
+    assert ended == [True, True]
+    assert store.message(row.id)[0].status is Status.DELIVERED
+
+
+def test_one_key_twice_in_a_group_is_carried_out_once(store):
+    one, two = message(), message()
+    key = Once("twice", b"t" * 32, NOW)
+    ended = group(
+        store,
+        [
+            lambda row=row: keep(store, row, once=key, respond=lambda _: "kept")
+            for row in (one, two)
+        ],
+    )
+    assert ended[0] == [one]
+    assert ended[1].response == "kept"
+    assert store.load(two.id) is None
+
+
+def test_a_damaged_row_holds_up_no_other(place):
+    keep(place.store(), message("msg_1"), message("msg_2"))
+    raw(place, "UPDATE messages SET content_enc = x'00' WHERE id = 'msg_1'")
+    store = place.store()
+    found = store.tickets(message().rank, 10, NOW)
+    assert [t.message_id for t in found] == ["msg_1", "msg_2"]
+    assert store.load("msg_2").message.content
