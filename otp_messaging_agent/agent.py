@@ -19,7 +19,8 @@ from . import answer
 from . import config as configuration
 from .assembly import Parts, build, provider_faults
 from .desk import Desk
-from .errors import Conflict, IdempotencyConflict, InvalidRequest, NotFound, NotRunning
+from .errors import Conflict, IdempotencyConflict, NotFound, NotRunning
+from .faults import invalid
 from .flow import ingest
 from .message import Status
 from .request import CheckRequest, MessageRequest, OtpRequest
@@ -139,7 +140,7 @@ class IntelligentOTPAgent(Desk):
         try:
             request = OtpRequest(phone_number=phone_number, email=email, **fields)
         except ValidationError as e:
-            raise InvalidRequest(ingest.faults(e)) from None
+            raise invalid(e) from None
         return self.submit_otp(request, once=self._once("send_otp", idempotency_key, request))
 
     def submit_otp(self, request: OtpRequest, *, once: Once | None = None) -> answer.OtpAccepted:
@@ -181,7 +182,7 @@ class IntelligentOTPAgent(Desk):
         try:
             request = CheckRequest(**{k: v for k, v in given.items() if v is not None})
         except ValidationError as e:
-            raise InvalidRequest(ingest.faults(e)) from None
+            raise invalid(e) from None
         return self.check(request)
 
     def check(self, request: CheckRequest, *, once: Once | None = None) -> answer.CheckResult:

@@ -18,11 +18,11 @@ from pydantic import ValidationError
 from . import plugins
 from .channels.base import Medium
 from .config import Config
+from .faults import invalid
 from .flow import route, validate
 from .flow.deliver import Deliverer, Sending
 from .flow.dispatch import Dispatcher
 from .flow.enqueue import Bound, Codes, Intake
-from .flow.ingest import faults
 from .flow.verdict import Ways
 from .flow.verify import Verifier
 from .message import Channel
@@ -63,7 +63,7 @@ def provider_faults(
     try:
         module.Settings(**settings)
     except ValidationError as e:
-        return [f"{'.'.join([path, *map(str, f.loc)])}: {f.msg}" for f in faults(e)]
+        return [f"{'.'.join([path, *map(str, f.loc)])}: {f.msg}" for f in invalid(e).faults]
     return []
 
 

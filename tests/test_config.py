@@ -190,6 +190,8 @@ def test_warnings():
     assert channels.startswith("channels: none is on")
     quiet = load({**DEFAULT, "quiet_hours": {"message_types": ["otp"]}}, environ={})
     assert [w.split(":")[0] for w in quiet.warnings()] == ["quiet_hours.message_types"]
+    off = {"message_types": ["otp"], "enabled": False}
+    assert load({**DEFAULT, "quiet_hours": off}, environ={}).warnings() == []
 
 
 # The file itself
@@ -362,12 +364,21 @@ def test_a_value_that_is_not_allowed(source, path, allowed):
 
 def test_good_values_at_the_edges():
     given = {
-        "server": {"port": 0, "public_base_url": "https://otp.example.com:8443/agent/"},
+        "server": {
+            "port": 0,
+            "threads": 1,
+            "host": "h",
+            "public_base_url": "https://otp.example.com:8443/agent/",
+        },
         "otp": {"template": "{{{code}}} for {purpose}", "ttl_seconds": 600, "code_length": 10},
         "store": {"url": "sqlite:////var/lib/agent.db", "synchronous": "NORMAL"},
         "timezone": "Europe/London",
         "quiet_hours": {"start": "00:00", "end": time(23, 59)},
         "delivery": {"attempt_timeout_seconds": 0.1},
+        "retry_config": {"max_retries": 0, "base_delay_seconds": 0.5, "max_delay_seconds": 0.5},
+        "queue": {"max_tickets": 8, "max_waiting": 1, "retry_after_seconds": 0.5},
+        "workers": 1,
+        "channels": {"SMS": {"cost_per_message": 0, "rate_limit_per_minute": 1}},
     }
     config = load(given, environ={})
     assert config.server.public_base_url == "https://otp.example.com:8443/agent"

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otp_messaging_agent.ids import Ids
@@ -27,6 +27,7 @@ def test_an_id_begins_with_its_millisecond():
     assert number == 1_800_000_000_123
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 4e9), min_size=2, max_size=50))
 def test_ids_sort_in_the_order_they_were_made_even_if_the_clock_goes_back(times):
     clock = iter(times)

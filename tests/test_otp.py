@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otp_messaging_agent import otp
@@ -14,6 +14,7 @@ CHI_SQUARE_9 = 50.0  # nine degrees of freedom stay below this but once in ten m
 WINDOWS = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 5)), max_size=4)
 
 
+@settings(deadline=None)
 @given(st.integers(4, 10))
 def test_a_code_has_its_length_and_only_ascii_digits(length):
     code = make_code(length)
@@ -98,6 +99,7 @@ def allowed(at, times, windows, cooldown):
     return not (times and cooldown) or at >= times[-1] + cooldown
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 60), max_size=12), WINDOWS, st.integers(0, 20), st.integers(60, 90))
 def test_moving_windows_are_exact(times, windows, cooldown, now):
     times = sorted(times)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -201,6 +201,7 @@ def test_people_are_never_searched_by_what_stands_in_a_url():
         assert getattr(PersonSearch(**{field: "x"}), field) == "x"
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*OF_OTPS, *NOT_OF_OTPS]), st.just(None)))
 def test_a_null_is_the_same_as_nothing(nulls):
     given_ = {"phone_number": PHONE, "message_type": "otp", **nulls}

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -55,6 +55,7 @@ def test_half_a_character_is_refused_in_metadata():
         assert faults(metadata={half: "a"})[0][0] == "metadata"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_whatever_text_is_taken_can_be_written_down(text):
     try:
@@ -153,6 +154,7 @@ def test_what_is_no_code_is_refused(code):
     assert {f["loc"] for f in caught.value.errors()} == {("code",)}
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(categories=["Nd", "Nl", "No"]), min_size=4, max_size=10))
 def test_only_ascii_digits_make_a_code(code):
     if code.isascii():

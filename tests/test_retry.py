@@ -1,7 +1,7 @@
 """Waits between tries: never shorter than promised, bounded, and over after the last retry."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otp_messaging_agent.retry import RetryPolicy, delay
@@ -50,6 +50,7 @@ def test_waits_stop_growing_at_their_bound():
     assert [delay(capped, n) for n in range(1, 6)] == [1, 2, 4, 5, 5]
 
 
+@settings(deadline=None)
 @given(POLICIES, st.integers(1, 20), RANDOM)
 def test_a_wait_is_never_shorter_than_planned_and_at_most_a_quarter_longer(policy, tries, random):
     wait = delay(policy, tries, random=random)
@@ -61,6 +62,7 @@ def test_a_wait_is_never_shorter_than_planned_and_at_most_a_quarter_longer(polic
     assert wait <= policy.max_delay * 1.25
 
 
+@settings(deadline=None)
 @given(POLICIES, st.integers(1, 20), RANDOM, SECONDS)
 def test_what_the_provider_asks_for_wins_where_it_is_longer(policy, tries, random, asked):
     own = delay(policy, tries, random=random)
@@ -72,6 +74,7 @@ def test_the_provider_may_ask_for_more_than_our_own_bound():
     assert delay(GUIDE, 1, retry_after=900, random=0.9) == 900
 
 
+@settings(deadline=None)
 @given(st.integers(21, 100_000))
 def test_any_number_of_tries_has_a_finite_wait(tries):
     endless = RetryPolicy(max_retries=100_000)

@@ -24,6 +24,9 @@ from .verdict import Verdicts, Ways
 GRACE = 30.0
 """Seconds a claim outlives its attempt's deadline, for a slow commit."""
 
+CODE_SUBJECT = "Your verification code"
+"""Of an e-mail that carries a code."""
+
 _log = log.get(__name__)
 
 
@@ -148,7 +151,7 @@ class Deliverer:
             type=m.type,
             to=self._ways.medium(attempt.channel).recipient(m),
             content=content,
-            subject=m.subject,
+            subject=m.subject or (CODE_SUBJECT if work.code is not None else None),
             code=work.code,
             validity=left,
         )

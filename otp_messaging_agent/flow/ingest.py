@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import Fault, InvalidRequest
+from ..faults import invalid
 from ..request import MessageRequest, MessageSearch, PersonSearch
 from ..stores.base import Search
 from .validate import Rules, moment, recipient
@@ -21,15 +21,7 @@ def read(row: MessageRequest | Mapping[str, Any] | object) -> MessageRequest:
     try:
         return MessageRequest.model_validate(row)
     except ValidationError as e:
-        raise InvalidRequest(faults(e)) from None
-
-
-def faults(error: ValidationError) -> Sequence[Fault]:
-    """Return pydantic's findings as faults: where and what, never the value itself."""
-    return [
-        Fault(tuple(f["loc"]), f["msg"].removeprefix("Value error, "))
-        for f in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
+        raise invalid(e) from None
 
 
 def digest(request: BaseModel) -> bytes:

@@ -15,10 +15,10 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 
 from ..errors import Fault, InvalidRequest
+from ..faults import TIME, invalid
 from ..stores.base import Once
 from . import strict_json
 from .errors import Malformed, UnsupportedMediaType
-from .faults import TIME, invalid
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

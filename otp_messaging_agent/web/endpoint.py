@@ -16,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.routing import BaseConverter
 
 from ..errors import Fault, InvalidRequest
+from ..faults import invalid
 from . import body
 from .document import IdempotencyHeader, responses
-from .faults import invalid
 
 if TYPE_CHECKING:
     from ..agent import IntelligentOTPAgent

@@ -1,6 +1,6 @@
 """What the tests of stores are made of."""
 
-import contextlib
+import hashlib
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from otp_messaging_agent.message import (
     Status,
 )
 from otp_messaging_agent.safety.encryption import Keyring
-from otp_messaging_agent.stores.base import Check, Limits, OtpOrder, Submission, Verdict
+from otp_messaging_agent.stores.base import Check, Limits, Once, OtpOrder, Submission, Verdict
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -72,12 +72,13 @@ def keep(store, *rows, at=NOW, **fields):
     return store.submit(Submission(list(rows), at, **fields))
 
 
-def order(*, at=NOW, code=CODE, number=NUMBER, limits=FREE, **fields):
+def order(*, at=NOW, code=CODE, number=NUMBER, email=None, limits=FREE, **fields):
     """Return an order for a code; `hash_of` tells how it is kept."""
     otp = message(
         type=MessageType.OTP,
         priority=Priority.HIGH,
         phone_number=number,
+        email=email,
         content=None,
         created_at=at,
         due_at=at,
@@ -96,8 +97,13 @@ def order(*, at=NOW, code=CODE, number=NUMBER, limits=FREE, **fields):
 
 
 def hash_of(code):
-    """Return a stand-in for the keyed hash, of its length."""
-    return code.encode().ljust(32, b".")
+    """Return a stand-in for the keyed hash."""
+    return hashlib.sha256(code.encode()).digest()
+
+
+def once(key="key-1", body=b"body", at=NOW):
+    """Return an idempotency key."""
+    return Once(key, body.ljust(32, b"."), at)
 
 
 class Guess:
@@ -155,13 +161,3 @@ def together(calls):
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, calls))
-
-
-@contextlib.contextmanager
-def refused():
-    """Run a thread's work and keep what it raised, for the test to look at."""
-    raised = []
-    try:
-        yield raised
-    except Exception as e:  # noqa: BLE001 - whatever it is, the test says if it is right
-        raised.append(e)

@@ -10,19 +10,18 @@ import pytest
 
 from otp_messaging_agent.errors import NotRunning, StoreUnavailable
 from otp_messaging_agent.message import Channel, MessageType, Priority, Status
-from otp_messaging_agent.stores.base import Issued, KeyReused, Limited, Limits, Once, Replay
+from otp_messaging_agent.stores.base import Limits
 
 from .store_parts import (
-    DAY,
     NOW,
     PATIENT,
     Guess,
     attempt,
     keep,
     message,
+    once,
     order,
     sent,
-    together,
 )
 
 FULL = {
@@ -41,10 +40,6 @@ FULL = {
     "scheduled_for": NOW + 60.5,
     "expires_at": NOW + 3600.25,
 }
-
-
-def once(key="key-1", body=b"body", at=NOW):
-    return Once(key, body.ljust(32, b"."), at)
 
 
 def test_a_message_comes_back_as_it_was_given_also_after_reopening(place):
@@ -89,71 +84,6 @@ def test_a_submission_is_kept_whole_or_not_at_all(store):
     assert store.answered(once()) is None
 
 
-def test_the_first_request_with_a_key_is_carried_out_and_the_rest_get_its_answer(store):
-    first, second = message(), message()
-    assert store.answered(once()) is None
-    assert keep(store, first, once=once(), respond=lambda r: {"id": r[0].id}) == [first]
-    again = keep(store, second, once=once(at=NOW + 5), respond=lambda r: {"id": r[0].id})
-    assert again == store.answered(once()) == Replay({"id": first.id})
-    assert store.load(second.id) is None
-
-
-def test_a_key_with_another_body_is_refused(store):
-    keep(store, message(), once=once(), respond=len)
-    other = message()
-    assert keep(store, other, once=once(body=b"other"), respond=len) == KeyReused()
-    assert store.answered(once(body=b"other")) == KeyReused()
-    assert store.load(other.id) is None
-
-
-def test_of_sixteen_requests_with_one_key_at_once_one_is_carried_out(store):
-    rows = [message() for _ in range(16)]
-
-    def post(row):
-        return keep(store, row, once=once(), respond=lambda r: {"id": r[0].id})
-
-    results = together([lambda row=row: post(row) for row in rows])
-    carried = [r for r in results if isinstance(r, list)]
-    kept = [row for row in rows if store.load(row.id)]
-    assert len(carried) == len(kept) == 1
-    assert carried == [kept]
-    assert results.count(Replay({"id": kept[0].id})) == 15
-
-
-def test_two_processes_share_the_keys(place):
-    one, two = place.store(), place.store()
-    keep(one, message(), once=once(), respond=lambda _: "first")
-    assert keep(two, message(), once=once(), respond=len) == Replay("first")
-
-
-def test_a_request_that_was_refused_whole_may_come_again(store):
-    limits = Limits(sends=((600.0, 1),), wrong_per_day=20)
-    keep(store, order(limits=limits))
-    second = order(limits=limits)
-    (refused,) = keep(store, second, batch_id="bat_1", once=once(), respond=len)
-    assert refused == Limited(NOW + 600)
-    assert store.answered(once()) is None
-    assert store.batch("bat_1") is None
-    later = order(limits=limits, at=NOW + 600)
-    (issued,) = keep(store, later, at=NOW + 600, once=once(), respond=len)
-    assert isinstance(issued, Issued)
-
-
-def test_keys_are_forgotten_by_age(store):
-    keep(store, message(), once=once("old", at=NOW), respond=len)
-    keep(store, message(), once=once("new", at=NOW + 10), respond=len)
-    assert store.forget_keys(NOW + 10) == 1
-    assert store.answered(once("old")) is None
-    assert store.answered(once("new")) == Replay(1)
-
-
-def test_limit_counts_are_forgotten_by_age(store):
-    limits = Limits(sends=((DAY, 1),), wrong_per_day=20)
-    keep(store, order(limits=limits))
-    assert store.forget_keys(NOW + 1) == 1
-    assert isinstance(keep(store, order(limits=limits, at=NOW + 1), at=NOW + 1)[0], Issued)
-
-
 def test_a_batch_counts_what_was_taken_refused_and_what_became_of_it(store):
     limits = Limits(sends=((600.0, 1),), wrong_per_day=20)
     rows = [message(batch_id="bat_1") for _ in range(3)]
@@ -172,6 +102,7 @@ def test_only_a_waiting_message_can_be_canceled(store):
     keep(store, waiting, scheduled, going)
     assert store.begin(attempt(going), 0, NOW + 40)
     assert store.cancel_message(waiting.id, NOW + 1) is Status.CANCELED
+    assert store.load(waiting.id).message.status is Status.CANCELED
     assert store.cancel_message(waiting.id, NOW + 9) is Status.CANCELED
     assert store.cancel_message(scheduled.id, NOW + 1) is Status.CANCELED
     assert store.cancel_message(going.id, NOW + 1) is Status.SENDING
@@ -180,16 +111,6 @@ def test_only_a_waiting_message_can_be_canceled(store):
     assert (ended.status, ended.due_at, ended.finished_at) == (Status.CANCELED, None, NOW + 1)
     assert store.tickets(waiting.rank, 10, NOW + 10) == []
     assert not store.begin(attempt(waiting), 0, NOW + 40)
-
-
-def test_canceling_is_remembered_by_its_key(store):
-    one, two = message(), message()
-    keep(store, one, two)
-    assert store.cancel_message("msg_none", NOW, once("gone")) is None
-    assert store.cancel_message(one.id, NOW, once()) is Status.CANCELED
-    assert store.cancel_message(one.id, NOW, once()) == Replay("canceled")
-    assert store.cancel_message(two.id, NOW, once(body=b"two")) == KeyReused()
-    assert store.message(two.id)[0].status is Status.ACCEPTED
 
 
 def test_a_look_up_shows_what_another_process_made_of_a_message(place):

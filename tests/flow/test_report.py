@@ -3,13 +3,14 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otp_messaging_agent.flow.report import metrics, percentile, success_rate
 from otp_messaging_agent.message import Status
 from otp_messaging_agent.stores.base import Figures
 
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = 1_800_000_000.0
 BAD = ("undelivered", "failed", "expired", "unknown")
 COUNTS = {"sent": 3, "failed": 1, "ambiguous": 1, "delivered": 2, "undelivered": 1}
@@ -61,11 +62,13 @@ def test_a_message_that_still_awaits_its_receipt_is_not_judged():
     assert success_rate({"delivered": 1, "failed": 1, "sent": 10}, 0) == 0.5
 
 
+@PATIENT
 @given(st.dictionaries(st.sampled_from([s.value for s in Status]), st.integers(0, 10**9)))
 def test_success_is_a_share(counts):
     assert 0 <= success_rate(counts, counts.get("sent", 0)) <= 1
 
 
+@PATIENT
 @given(st.lists(st.floats(0, 1e6), max_size=50), st.floats(0.01, 1))
 def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(values, share):
     found = percentile(values, share)
@@ -184,6 +187,7 @@ def test_more_than_five_seconds_of_processing_is_an_alert():
     assert slow["slow_processing"]["value"] == pytest.approx(5.01)
 
 
+@PATIENT
 @given(
     st.builds(
         Figures,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otp_messaging_agent.flow import route as routing
@@ -38,6 +38,7 @@ def test_without_evidence_the_mapped_channel_is_first_then_the_usual_order(prior
     assert ways(route(message(priority=priority))) == expected
 
 
+@settings(deadline=None)
 @given(
     st.permutations(list(Channel)),
     st.sampled_from(Priority),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otp_messaging_agent.flow.route import NO_TIME
@@ -26,6 +26,8 @@ from .routes import (
     siblings,
     ways,
 )
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def limited(channel, wait):
@@ -167,6 +169,7 @@ def why_not(asked, tried, way):
     return None
 
 
+@PATIENT
 @given(MESSAGES, ATTEMPTS, OPTIONS, LEARNED)
 def test_in_any_state_the_ranking_keeps_its_promises(asked, tried, options, learned):
     decision = route(asked, tried, options, learned=learned)

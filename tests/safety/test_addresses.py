@@ -163,8 +163,17 @@ def test_a_premium_number_that_is_not_assigned_is_still_one(number):
     assert canonical(number, allow_premium=True) == number
 
 
-def test_a_number_like_no_other_of_its_country_is_not_thought_costly():
-    number = "+2904999"  # Saint Helena assigns no number that begins with 4
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+448087739",  # a freephone number cut short, beside the 84 and 87 that cost
+        "+46783767",
+        "+2904999",  # Saint Helena assigns no number that begins with 4
+    ],
+)
+def test_an_unassigned_number_is_what_its_nearest_relatives_are(number):
+    parsed = phonenumbers.parse(number, None)
+    assert phonenumbers.number_type(parsed) == PhoneNumberType.UNKNOWN
     assert canonical(number) == number
 
 

@@ -244,8 +244,9 @@ def test_the_script_says_when_its_port_is_taken(tmp_path):
 def test_the_script_says_when_the_store_cannot_be_opened(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "agent.db").write_text("no database at all, " * 100)
-    keys = [f"{name}:{base64.b64encode(name.encode() * 32)[:43].decode()}=" for name in "ab"]
-    monkeypatch.setenv("OTP_AGENT_ENCRYPTION_KEY", " ".join(keys).replace("b:", "index:"))
+    keys = {"a": b"a" * 32, "index": b"i" * 32}
+    named = " ".join(f"{name}:{base64.b64encode(key).decode()}" for name, key in keys.items())
+    monkeypatch.setenv("OTP_AGENT_ENCRYPTION_KEY", named)
     script = _script(tmp_path, "--port", "0")
     _, said = script.communicate(timeout=30)
     assert script.returncode == 2

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, case, func, select
 from ...message import Channel, Outcome, Status
 from ...safety.encryption import Keyring
 from ..base import Figures, Search
+from .rows import found_by
 from .schema import attempts, batches, messages, verifications
 
 RECENT = 1000
@@ -33,7 +34,7 @@ def search(conn: Connection, s: Search, keys: Keyring) -> list[RowMapping]:
     for column, name in hashed.items():
         value = getattr(s, name)
         if value is not None:
-            query = query.where(messages.c[f"{column}_idx"] == keys.blind_index(name, value))
+            query = query.where(messages.c[f"{column}_idx"] == found_by(keys, name, value))
     if s.since is not None:
         query = query.where(messages.c.created_at >= s.since)
     if s.until is not None:

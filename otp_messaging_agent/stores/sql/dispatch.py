@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ...message import Attempt, Message, Outcome, Status, Ticket
-from ...safety.encryption import Keyring
+from ...safety.encryption import DecryptionError, Keyring
 from ..base import Verdict, Work
 from . import rows
 from .fast import Statement, params
@@ -65,7 +66,10 @@ def load(conn: Connection, message_id: str, keys: Keyring) -> Work | None:
 
 
 def messages_of(conn: Connection, ids: Sequence[str], keys: Keyring) -> list[Message]:
-    """Return those of *ids* that wait for their first try and are no codes."""
+    """Return those of *ids* that wait for their first try and are no codes.
+
+    One that cannot be decrypted is left out: it fails alone, when it is loaded.
+    """
     found: list[Message] = []
     for start in range(0, len(ids), _CHUNK):
         chosen = messages.c.id.in_(ids[start : start + _CHUNK])
@@ -75,7 +79,9 @@ def messages_of(conn: Connection, ids: Sequence[str], keys: Keyring) -> list[Mes
             messages.c.due_at.is_not(None),
             messages.c.verification_id.is_(None),
         )
-        found += [rows.message(r, keys) for r in conn.execute(query).mappings()]
+        for row in conn.execute(query).mappings():
+            with contextlib.suppress(DecryptionError):
+                found.append(rows.message(row, keys))
     return found
 
 

@@ -49,7 +49,7 @@ def _verification_row(order: OtpOrder, now: float, keys: Keyring) -> dict[str, A
     address = str(message.phone_number or message.email)
     return {
         "id": order.verification_id,
-        "recipient_idx": keys.blind_index("recipient", address),
+        "recipient_idx": rows.found_by(keys, "recipient", address),
         "channel_kind": "phone_number" if message.phone_number else "email",
         "purpose": order.purpose,
         "status": Status.PENDING.value,
@@ -67,7 +67,7 @@ def _verification_row(order: OtpOrder, now: float, keys: Keyring) -> dict[str, A
 
 def check(c: Check, keys: Keyring) -> checks.PreparedCheck:
     """Return a check with its recipient hashed."""
-    who = None if c.recipient is None else keys.blind_index("recipient", c.recipient)
+    who = None if c.recipient is None else rows.found_by(keys, "recipient", c.recipient)
     return checks.PreparedCheck(c, who, once(c.once, keys))
 
 

@@ -65,7 +65,7 @@ def message_row(m: Message, keys: Keyring) -> dict[str, Any]:
         row[column] = None if value is None else _seal(keys, column, m.id, value)
     for column, name in _INDEXED.items():
         value = getattr(m, name)
-        row[column] = None if value is None else keys.blind_index(name, value)
+        row[column] = None if value is None else found_by(keys, name, value)
     return row
 
 
@@ -84,6 +84,11 @@ def message(row: Mapping[Any, Any], keys: Keyring) -> Message:
         **plain,
         **secret,
     )
+
+
+def found_by(keys: Keyring, kind: str, value: str) -> bytes:
+    """Return what *value* is found by; addresses in any case, so that nobody has two of one."""
+    return keys.blind_index(kind, value if kind == "user_id" else value.casefold())
 
 
 def _seal(keys: Keyring, column: str, row: str, text: str) -> bytes:

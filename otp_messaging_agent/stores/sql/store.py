@@ -102,9 +102,11 @@ class SqlStore:
         self, message_id: str, now: float, once: Once | None = None
     ) -> Status | Replay | KeyReused | None:
         """Cancel a waiting message; return the status it then has."""
-        return self._writer.call(
+        canceled = self._writer.call(
             checks.cancel_message, checks.Cancel(message_id, now, prepare.once(once, self._keys))
         )
+        self._recent.take(message_id)
+        return canceled
 
     def cancel_verification(
         self, verification_id: str, now: float, once: Once | None = None
@@ -155,10 +157,13 @@ class SqlStore:
 
     def begin(self, attempt: Attempt, version: int, lease_until: float) -> bool:
         """Claim the message at *version* and keep the attempt before it is made."""
-        return self._writer.call(dispatch.begin, dispatch.Begin(attempt, version, lease_until))
+        won = self._writer.call(dispatch.begin, dispatch.Begin(attempt, version, lease_until))
+        self._recent.take(attempt.message_id)
+        return won
 
     def settle(self, verdict: Verdict, *, wait: bool = True) -> bool:
         """Keep *verdict*; with wait=False with the next commit."""
+        self._recent.take(verdict.message_id)
         if wait:
             return self._writer.call(dispatch.settle, verdict)
         self._writer.post(dispatch.settle, verdict)

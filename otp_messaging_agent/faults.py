@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import Fault, InvalidRequest
+from .errors import Fault, InvalidRequest
 
 _LONGEST_NAME = 64
 
