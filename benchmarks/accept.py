@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -108,6 +109,18 @@ def _connect(data: Path) -> sqlite3.Connection:
     return connection
 
 
+def sync() -> measure.Sample:
+    """Time a sync of 4 KB, which both sides wait for: the slower it is, the more sharing helps."""
+    waits = []
+    with setting.folder() as data, open(f"{data}.sync", "wb", buffering=0) as file:
+        for _ in range(300):
+            file.write(b"0" * 4096)
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            waits.append(time.perf_counter() - began)
+    return {"p50_ms": 1000 * measure.percentile(waits, 0.5)}
+
+
 def _figures(count: int, taken: measure.Sample, waits: list[float]) -> measure.Sample:
     return {
         "per_second": count / taken["wall"],
@@ -125,6 +138,7 @@ def main() -> None:
             ours: lambda: measure.apart(product, CALLERS, MESSAGES),
             own: lambda: measure.apart(floor, CALLERS, ROWS),
             single: lambda: measure.apart(floor, 1, ROWS),
+            "a sync of this disk": lambda: measure.apart(sync),
         },
         given,
     )

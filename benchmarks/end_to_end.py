@@ -38,7 +38,7 @@ def product(source: Path, port: int, workers: int) -> measure.Sample:
         wall, cpu = time.perf_counter(), time.process_time()
         agent.start_processing()
         while store.execute(waits).fetchone()[0] and time.perf_counter() < wall + 120:
-            time.sleep(0.01)
+            time.sleep(0.02)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         agent.stop()
         counted = "SELECT count(*) FROM messages WHERE status = 'sent' AND tries = 1"

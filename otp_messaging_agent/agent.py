@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from . import answer
+from . import answer, log
 from . import config as configuration
 from .assembly import Parts, build, provider_faults
 from .desk import Desk
@@ -26,6 +26,7 @@ from .message import Status
 from .request import CheckRequest, MessageRequest, OtpRequest
 from .stores.base import KeyReused, Once
 
+_log = log.get(__name__)
 DRAIN_SECONDS = 10.0
 """How long a script that ends without `stop()` goes on sending what is due."""
 
@@ -83,6 +84,8 @@ class IntelligentOTPAgent(Desk):
             parts = self._parts
             self._processing = True
             self._started_at = time.time()
+            for doubt in (*self.config.warnings(), *parts.keys.warnings):
+                _log.warning("heed", detail=doubt)
             parts.dispatcher.tick()
             parts.queue.run(self._handle, parts.dispatcher, workers=self.config.workers)
             atexit.register(self._drain)

@@ -1,5 +1,6 @@
 """The agent as a program holds it: starts nothing unasked, finishes what it began."""
 
+import logging
 import re
 import threading
 
@@ -205,3 +206,11 @@ def test_a_waiting_message_can_be_called_off_and_a_sent_one_not(agent):
     assert status(agent, waiting) == "canceled"
     with pytest.raises(NotFound):
         agent.cancel("msg_nobody")
+
+
+def test_what_should_be_known_is_said_at_the_start(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("otp_messaging_agent"), "propagate", True)
+    with caplog.at_level("WARNING"):
+        with IntelligentOTPAgent({"otp": {"code_length": 4}}, tmp_path / "data") as agent:
+            agent.start_processing()
+    assert "otp.code_length: 4 digits make only 10000 codes" in caplog.text

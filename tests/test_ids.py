@@ -37,6 +37,13 @@ def test_ids_sort_in_the_order_they_were_made_even_if_the_clock_goes_back(times)
     assert len(set(made)) == len(made)
 
 
+def test_every_millisecond_draws_anew():
+    clock = iter(range(1, 100))
+    ids = Ids(lambda: float(next(clock)))
+    tails = [ids("msg")[-16:] for _ in range(99)]
+    assert len({tail[:8] for tail in tails}) > 90
+
+
 def test_ids_of_different_makers_do_not_meet():
     makers = [Ids(lambda: 1_800_000_000.0) for _ in range(1_000)]
     assert len({make("msg") for make in makers}) == 1_000

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_a_line_is_one_json_object(logged):
     log.configure("INFO")
     log.get(NAME).info("attempt_failed", channel="SMS", code="invalid_number")
     (line,) = logged()
-    assert line.pop("timestamp")
+    assert datetime.fromisoformat(line.pop("timestamp")).tzinfo is UTC
     assert line == {
         "event": "attempt_failed",
         "level": "info",
@@ -86,10 +87,16 @@ def test_a_traceback_is_redacted_too(logged):
 
 def test_our_own_ids_stay_whole(logged):
     log.configure("INFO")
-    log.get(NAME).info("ended", message_id="msg_0123456789012345678901", batch_id="bat_12345678")
+    ours = {
+        "message_id": "msg_0123456789012345678901",
+        "attempt_id": "msg_0123456789012345678901.1",
+        "verification_id": "ver_12345678",
+        "batch_id": "bat_12345678",
+        "url": "http://127.0.0.1:5000/messages/12345678",
+    }
+    log.get(NAME).info("ended", **ours)
     (line,) = logged()
-    assert line["message_id"] == "msg_0123456789012345678901"
-    assert line["batch_id"] == "bat_12345678"
+    assert {name: line[name] for name in ours} == ours
 
 
 def test_less_than_the_level_is_left_out(logged):
@@ -104,6 +111,13 @@ def test_configuring_twice_does_not_write_twice(logged):
     log.configure("INFO")
     log.get(NAME).info("once")
     assert len(logged()) == 1
+
+
+def test_what_is_written_is_not_handed_on_to_be_written_again(logged, caplog):
+    log.configure("INFO")
+    log.get(NAME).info("once")
+    assert len(logged()) == 1
+    assert caplog.messages == []
 
 
 def test_a_program_that_configured_nothing_sees_nothing():

@@ -7,6 +7,7 @@ import pytest
 from otp_messaging_agent.message import (
     DEFAULT_PRIORITY,
     RANKS,
+    URGENT,
     WAITING,
     Channel,
     Message,
@@ -78,6 +79,10 @@ def test_only_codes_go_before_the_rest_of_their_lane():
     assert {rank_of(Priority.LOW, t) for t in rest} == {7}
 
 
+def test_codes_and_what_is_critical_or_high_is_urgent():
+    assert set(URGENT) == {0, 1, 2, 3, 4, 6}
+
+
 def test_a_message_knows_its_rank():
     assert message().rank == 3
     assert message(type=MessageType.OTP).rank == 2
@@ -103,8 +108,11 @@ def test_a_message_cannot_be_changed_behind_anyones_back():
         message().status = Status.SENT
 
 
-def test_messages_share_no_metadata():
-    assert message().metadata is not message().metadata
+def test_a_new_message_has_cost_nothing_yet():
+    fresh = message()
+    assert (fresh.cost, fresh.tries, fresh.version) == (0, 0, 0)
+    assert fresh.metadata == {}
+    assert fresh.metadata is not message().metadata
 
 
 def test_tickets_sort_by_lane_then_by_due_time_then_by_id():

@@ -138,4 +138,4 @@ def _plan(country_code: int) -> tuple[re.Pattern[str], re.Pattern[str], tuple[in
 def _union(plans: list[PhoneMetadata], kinds: tuple[str, ...]) -> re.Pattern[str]:
     described = (getattr(plan, kind) for plan in plans for kind in kinds)
     patterns = {d.national_number_pattern for d in described if d and d.national_number_pattern}
-    return re.compile("|".join(f"(?:{p})" for p in sorted(patterns)) or r"(?!)")
+    return re.compile("|".join(f"(?:{p})" for p in sorted(patterns)))

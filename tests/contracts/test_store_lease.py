@@ -36,13 +36,9 @@ def test_a_heartbeat_keeps_the_lease(place):
 
 def test_of_sixteen_that_start_at_once_exactly_one_leads(place):
     stores = [place.store() for _ in range(16)]
-    calls = [
-        lambda i=i, store=store: store.lead(f"{i}", NOW, TTL) for i, store in enumerate(stores)
-    ]
-    led = together(calls)
+    led = together([lambda s=s: s.lead(str(id(s)), NOW, TTL) for s in stores])
     assert led.count(True) == 1
-    again = [store.lead(f"{i}", NOW + 1, TTL) for i, store in enumerate(stores)]
-    assert again == led
+    assert [s.lead(str(id(s)), NOW + 1, TTL) for s in stores] == led
 
 
 def test_who_resigns_is_replaced_at_once(place):
@@ -143,16 +139,15 @@ def test_a_stopped_leader_is_not_dead(place, leader):
 def leads_as(place, monkeypatch):
     """Return a function that leads under another identity and claims msg_0."""
 
-    def lead(**lies):
+    def lead(host=None, **lies):
         store = place.store()
         row = message("msg_0")
         keep(store, row)
         with monkeypatch.context() as patch:
+            if host:
+                patch.setattr(lease.socket, "gethostname", lambda: host)
             for name, value in lies.items():
-                patch.setattr(*name.split("."), value) if False else None
-                target, _, attribute = name.rpartition("__")
-                owner = getattr(lease, target) if target else lease
-                patch.setattr(owner, attribute, value)
+                patch.setattr(lease, name, lambda *_, value=value: value)
             assert store.lead("theirs", NOW, TTL)
         assert store.begin(attempt(row), 0, NOW + 40)
 
@@ -160,7 +155,7 @@ def leads_as(place, monkeypatch):
 
 
 def test_a_leader_on_another_host_is_waited_for_and_its_claims_run_out(place, leads_as):
-    leads_as(socket__gethostname=lambda: "elsewhere", _started=lambda pid: "0")
+    leads_as(host="elsewhere", _started="0")
     store = place.store()
     assert not store.lead("ours", NOW + 9.9, TTL)
     assert store.lead("ours", NOW + 10, TTL)
@@ -169,14 +164,14 @@ def test_a_leader_on_another_host_is_waited_for_and_its_claims_run_out(place, le
 
 
 def test_a_leader_from_before_a_reboot_is_dead(place, leads_as):
-    leads_as(_boot=lambda: "an earlier boot")
+    leads_as(_boot="an earlier boot")
     store = place.store()
     assert store.lead("ours", NOW + 1, TTL)
     assert store.message("msg_0")[0].due_at == NOW + 1
 
 
 def test_a_leader_whose_process_number_is_anothers_by_now_is_dead(place, leads_as):
-    leads_as(_started=lambda pid: "12")
+    leads_as(_started="12")
     store = place.store()
     assert store.lead("ours", NOW + 1, TTL)
     assert store.message("msg_0")[0].due_at == NOW + 1

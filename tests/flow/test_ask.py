@@ -226,7 +226,7 @@ def test_a_code_that_was_right_meanwhile_is_not_sent_again(stage):
 def test_an_unsure_send_past_its_deadline_is_settled_and_not_sent_again(stage):
     sms = Scripted(*cut(2), answers=[LookupUnsupported(), NOT_TAKEN])
     on = stage({(SMS, "main"): sms})
-    unsure, missing = on.take(expires_at=after(1)), on.take(expires_at=after(1))
+    unsure, missing = on.take(expires_at=after(2)), on.take(expires_at=after(1))
     on.step(unsure)
     on.step(missing)
     on.finish(unsure)

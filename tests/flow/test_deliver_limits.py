@@ -190,6 +190,17 @@ def test_a_restart_forgets_no_send_of_the_last_minute(stage, clock):
     assert busiest_minute(sms.at) == 4
 
 
+def test_a_leader_that_goes_on_counts_no_send_twice(stage, clock):
+    on = stage({(SMS, "main"): Timed()}, clock=time.time, per_minute={SMS: 3})
+    on.dispatcher.tick()
+    on.deliverer.handle(on.take())
+    on.flush()
+    for _ in range(5):
+        on.dispatcher.tick()
+    assert on.pace.wait(SMS) == 0
+    assert on.pace.take(SMS)
+
+
 def test_many_workers_take_no_more_than_there_is():
     pace = Pace({SMS: 40})
     with ThreadPoolExecutor(8) as pool:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from otp_messaging_agent.errors import IdempotencyConflict, SendError
-from otp_messaging_agent.flow.dispatch import KEPT, LEASE, TIDY, Dispatcher
+from otp_messaging_agent.flow.dispatch import LEASE, TIDY, Dispatcher
 from otp_messaging_agent.message import Channel, Receipt, Status
 from otp_messaging_agent.request import MessageRequest
 from otp_messaging_agent.stores.base import Once
@@ -14,6 +14,7 @@ from otp_messaging_agent.stores.base import Once
 from .scripted import PHONE, START, Scripted
 
 SMS, CALL = Channel.SMS, Channel.CALL
+DAY = 86_400.0
 
 
 def receipt(message_id, status, provider="main"):
@@ -214,12 +215,12 @@ def test_keys_are_forgotten_after_a_day_and_not_before(stage):
 
     on.dispatcher.tick()
     first = again(b"a" * 32)
-    on.clock.at = START + KEPT - 1
+    on.clock.at = START + DAY - 1
     on.dispatcher.tick()
     assert again(b"a" * 32) == first
     with pytest.raises(IdempotencyConflict):
         again(b"b" * 32)
-    on.clock.at = START + KEPT + TIDY + 1
+    on.clock.at = START + DAY + TIDY + 1
     on.dispatcher.tick()
     assert again(b"b" * 32) != first
 
@@ -238,4 +239,4 @@ def test_tidying_is_done_once_an_hour(stage):
     for _ in range(8):
         leader.tick()
         on.clock.at += TIDY / 4
-    assert calls == [START - KEPT, START + TIDY - KEPT]
+    assert calls == [START - DAY, START + TIDY - DAY]

@@ -152,6 +152,8 @@ def test_the_deadline_leaves_out_a_retry_that_would_come_too_late():
     assert ways(decision) == [WHATSAPP, CALL, EMAIL]
     assert reasons(decision) == {(SMS, "main"): routing.NO_TIME}
     assert ways(route(message(expires_at=NOW + 1.01), [attempt(SMS)]))[0] is SMS
+    slow = attempt(SMS, finished_at=NOW + 5)
+    assert ways(route(message(expires_at=NOW + 6), [slow]))[0] is WHATSAPP
 
 
 def test_a_long_retry_after_past_the_deadline_goes_to_the_next_channel():
@@ -173,6 +175,8 @@ def test_a_retry_waits_its_backoff_and_a_fallback_begins_at_once():
     assert next_try([failed], route(tried=[failed]), POLICY, 0.0) == NOW + 6
     assert next_try([failed] * 2, route(tried=[failed] * 2), POLICY, 0.0) == NOW + 7
     assert next_try([failed], route(tried=[failed]), POLICY, 0.8) == pytest.approx(NOW + 6.2)
+    unreachable = replace(failed, permanent=True, scope="channel")
+    assert next_try([unreachable], route(tried=[unreachable]), POLICY, 0.5) == NOW + 5
     used_up = [failed] * 4
     assert next_try(used_up, route(tried=used_up), POLICY, 0.5) == NOW + 5
 

@@ -37,9 +37,9 @@ def limited(channel, wait):
 @pytest.mark.parametrize(
     ("priority", "stays", "leaves"),
     [
-        (Priority.CRITICAL, 1.0, 10.0),
-        (Priority.HIGH, 2.0, 10.0),
-        (Priority.MEDIUM, 30.0, 60.0),
+        (Priority.CRITICAL, 1.5, 2.0),
+        (Priority.HIGH, 5.0, 6.0),
+        (Priority.MEDIUM, 50.0, 59.0),
         (Priority.LOW, 60.0, None),
     ],
 )
