@@ -210,7 +210,7 @@ def test_a_waiting_message_can_be_called_off_and_a_sent_one_not(agent):
 
 def test_what_should_be_known_is_said_at_the_start(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("otp_messaging_agent"), "propagate", True)
-    with caplog.at_level("WARNING"):
-        with IntelligentOTPAgent({"otp": {"code_length": 4}}, tmp_path / "data") as agent:
-            agent.start_processing()
+    few = {"otp": {"code_length": 4}}
+    with caplog.at_level("WARNING"), IntelligentOTPAgent(few, tmp_path / "data") as agent:
+        agent.start_processing()
     assert "otp.code_length: 4 digits make only 10000 codes" in caplog.text
