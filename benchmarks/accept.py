@@ -112,7 +112,7 @@ def _connect(data: Path) -> sqlite3.Connection:
 def sync() -> measure.Sample:
     """Time a sync of 4 KB, which both sides wait for: the slower it is, the more sharing helps."""
     waits = []
-    with setting.folder() as data, open(f"{data}.sync", "wb", buffering=0) as file:
+    with setting.folder() as data, Path(f"{data}.sync").open("wb", buffering=0) as file:
         for _ in range(300):
             file.write(b"0" * 4096)
             began = time.perf_counter()

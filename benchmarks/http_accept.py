@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import flask
 import waitress
@@ -60,27 +59,24 @@ def body() -> str:
 
 def product() -> measure.Sample:
     """Serve the agent as a user does and post to it."""
-    with setting.folder() as data:
-        config = Path(f"{data}.json")
-        config.write_text(json.dumps(setting.sandbox(server={"threads": THREADS})))
-        port = setting.free_port()
-        command = [sys.executable, "api_server.py", "--config", str(config)]
-        command += ["--data-dir", str(data), "--port", str(port)]
-        return _under_load(command, port)
+    config = setting.sandbox(server={"threads": THREADS})
+    with setting.folder() as data, setting.agent(data, config) as (port, pid):
+        return _under_load(port, pid)
 
 
 def floor() -> measure.Sample:
     port = setting.free_port()
-    return _under_load([sys.executable, "-m", "benchmarks.http_accept", "serve", str(port)], port)
-
-
-def _under_load(command: list[str], port: int) -> measure.Sample:
-    load = _wrk if shutil.which("wrk") else _threads
+    command = [sys.executable, "-m", "benchmarks.http_accept", "serve", str(port)]
     with setting.serving(command, port) as pid:
-        load(port, 1, 0)
-        cpu = measure.cpu_of(pid)
-        taken, wall, p50, p99 = load(port, SECONDS, 1_000_000)
-        cpu = measure.cpu_of(pid) - cpu
+        return _under_load(port, pid)
+
+
+def _under_load(port: int, pid: int) -> measure.Sample:
+    load = _wrk if shutil.which("wrk") else _threads
+    load(port, 1, 0)
+    cpu = measure.cpu_of(pid)
+    taken, wall, p50, p99 = load(port, SECONDS, 1_000_000)
+    cpu = measure.cpu_of(pid) - cpu
     return {
         "per_second": taken / wall,
         "p50_ms": 1000 * p50,

@@ -10,8 +10,6 @@ sending for a while.
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -34,12 +32,8 @@ def served(source: Path | None) -> measure.Sample:
     with setting.folder() as data:
         if source is not None:
             setting.copy(source, data)
-        config = Path(f"{data}.json")
-        config.write_text(json.dumps(setting.sandbox(channels={"SMS": _SLOW})))
-        port = setting.free_port()
-        command = [sys.executable, "api_server.py", "--config", str(config)]
-        command += ["--data-dir", str(data), "--port", str(port)]
-        with setting.serving(command, port, patience=60) as pid:
+        config = setting.sandbox(channels={"SMS": _SLOW})
+        with setting.agent(data, config, patience=60) as (_, pid):
             time.sleep(SETTLE)
             return {"megabytes": _resident(pid)}
 

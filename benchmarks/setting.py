@@ -96,6 +96,17 @@ def provider() -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def agent(data: Path, config: dict[str, Any], *, patience: float = 30) -> Iterator[tuple[int, int]]:
+    """Run `api_server.py` as a user does; gives its port and process id."""
+    written = Path(f"{data}.json")
+    written.write_text(json.dumps(config))
+    port = free_port()
+    command = [sys.executable, "api_server.py", "--config", str(written), "--data-dir", str(data)]
+    with serving([*command, "--port", str(port)], port, patience=patience) as pid:
+        yield port, pid
+
+
+@contextlib.contextmanager
 def serving(command: Sequence[str], port: int, *, patience: float = 30) -> Iterator[int]:
     """Run a server until the end of the block; gives its process id. patience: to end, in s."""
     process = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL)

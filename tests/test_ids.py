@@ -1,11 +1,12 @@
 """Ids tell their order: later ones sort later, whatever the clock does."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otp_messaging_agent.ids import Ids
+from otp_messaging_agent.ids import Entropy, Ids
 
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -54,3 +55,16 @@ def test_threads_share_no_id():
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(ids, ["msg"] * 4_000))
     assert len(set(made)) == 4_000
+
+
+def test_random_bytes_are_never_given_twice_not_even_to_a_child():
+    supply = Entropy()
+    taken = [supply.take(12) for _ in range(1000)]
+    assert len(set(taken)) == 1000
+    assert len(supply.take(5000)) == 5000
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(writing, supply.take(12))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 12) != supply.take(12)

@@ -100,6 +100,20 @@ def test_metadata_takes_what_its_bounds_allow():
     assert MessageRequest(phone_number=PHONE, content="x", metadata=full).metadata == full
 
 
+def test_whole_numbers_have_64_bits():
+    ends = {"low": -(2**63), "high": 2**63 - 1}
+    assert MessageRequest(phone_number=PHONE, content="x", metadata=ends).metadata == ends
+    for wrong in (2**63, -(2**63) - 1):
+        assert faults(metadata={"a": wrong}) == [("metadata", "a")]
+
+
+def test_the_schema_tells_what_metadata_may_be():
+    field = MessageRequest.model_json_schema()["properties"]["metadata"]["anyOf"][0]
+    values = field["additionalProperties"]["anyOf"]
+    assert {v["type"] for v in values} == {"string", "number", "boolean", "null"}
+    assert [v["maxLength"] for v in values if v["type"] == "string"] == [500]
+
+
 def test_a_number_too_long_to_write_down_is_refused():
     assert faults(metadata={"a": 10**5_000})[0][:2] == ("metadata", "a")
 

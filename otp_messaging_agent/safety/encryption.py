@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
+import hashlib
 import os
 import re
 import secrets
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..errors import AgentError, ConfigError
+from ..ids import entropy
 
 VARIABLE = "OTP_AGENT_ENCRYPTION_KEY"
 _INDEX = "index"
@@ -93,7 +94,7 @@ class Keyring:
 
     def encrypt(self, text: str, *, table: str, column: str, row: str) -> bytes:
         """Seal *text* for this place only: key id, nonce, ciphertext and tag."""
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = entropy.take(_NONCE_BYTES)
         place = f"{table}:{column}:{row}".encode()
         sealed = self._cipher.encrypt(nonce, text.encode(), self._header + place)
         return b"".join((self._header, nonce, sealed))
@@ -116,9 +117,11 @@ class Keyring:
     def blind_index(self, kind: str, value: str) -> bytes:
         """Return a keyed hash to look *value* up by; *kind* (phone, email, user) separates.
 
-        HMAC-SHA-256: without the key nobody can try all numbers against a copy of the store.
+        Keyed BLAKE2b (RFC 7693): without the key nobody can try all numbers against a copy of
+        the store.
         """
-        return hmac.digest(self._index_key, f"{kind}:{value}".encode(), "sha256")
+        text = f"{kind}:{value}".encode()
+        return hashlib.blake2b(text, key=self._index_key, digest_size=32).digest()
 
 
 def key_file(data_dir: Path) -> Path:

@@ -129,6 +129,13 @@ def test_a_late_refusal_does_not_end_a_message_that_is_being_tried_again(stage):
     assert on.status(made) == "sent"
 
 
+def test_a_message_whose_only_channel_was_taken_off_fails_and_says_so(stage):
+    made = stage({(SMS, "main"): Scripted()}).take()
+    on = stage({(Channel.EMAIL, "main"): Scripted()})
+    on.finish(made)
+    assert (on.status(made), on.message(made).error_code) == ("failed", "no_channel")
+
+
 def test_two_processes_over_a_store_send_each_message_once(stage):
     sms = Scripted()
     one, two = stage({(SMS, "main"): sms}), stage({(SMS, "main"): sms})

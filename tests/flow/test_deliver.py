@@ -180,6 +180,18 @@ def test_the_providers_own_wait_wins(stage):
     assert [a.retry_after for a in on.attempts(made)] == [7.5, 0.1, None]
 
 
+def test_a_wait_counts_from_the_end_of_the_failed_try(stage):
+    def slow(out):
+        on.clock.at += 3
+        raise SendError(DOWN)
+
+    on = stage({(SMS, "main"): Scripted(slow)})
+    made = on.take()
+    assert on.finish(made) == [0, 1]
+    first, second = on.attempts(made)
+    assert (first.started_at, first.finished_at, second.started_at) == (START, START + 3, START + 4)
+
+
 def test_retries_are_counted_as_configured(stage):
     policy = RetryPolicy(max_retries=1, exponential=False, base_delay=3)
     on = stage({(SMS, "main"): Scripted(*down(9)), (CALL, "main"): Scripted()}, retries=policy)

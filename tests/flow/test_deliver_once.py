@@ -30,6 +30,7 @@ def test_what_is_to_be_tried_again_has_a_ticket_and_what_is_done_has_none(stage)
     made = on.take()
     on.step(made)
     assert (on.status(made), on.queue.depth()) == ("queued", 1)
+    assert on.message(made).error_code == DOWN
     assert on.message(made).due_at == START + 1
     other = on.take()
     on.finish(other)

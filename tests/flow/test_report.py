@@ -156,6 +156,7 @@ def test_verifications_show_how_many_were_completed():
     assert shown["verifications"]["total"] == 6
     assert shown["verifications"]["conversion"] == 0.5
     assert shown["verifications"]["by_status"]["expired"] == 2
+    assert told(Figures(verifications={"expired": 2}))["verifications"]["conversion"] == 0
 
 
 def test_more_than_a_tenth_failing_is_an_alert():
@@ -178,13 +179,15 @@ def test_a_few_messages_say_nothing_about_failure():
 
 def test_more_than_a_hundred_waiting_is_an_alert():
     assert alerts(waiting_by_rank={1: 60, 7: 40}) == {}
-    assert alerts(waiting_by_rank={1: 60, 7: 41})["queue_length"]["value"] == 101
+    (alert,) = alerts(waiting_by_rank={1: 60, 7: 41}).values()
+    assert alert == {"name": "queue_length", "value": 101, "threshold": 100}
 
 
 def test_more_than_five_seconds_of_processing_is_an_alert():
     assert alerts(timings=[(NOW, NOW + 4, NOW + 5)]) == {}
     slow = alerts(timings=[(NOW, NOW + 4, NOW + 5), (NOW, NOW + 4, NOW + 5.02)])
-    assert slow["slow_processing"]["value"] == pytest.approx(5.01)
+    value = pytest.approx(5.01)
+    assert slow["slow_processing"] == {"name": "slow_processing", "value": value, "threshold": 5}
 
 
 @PATIENT

@@ -35,7 +35,9 @@ def faults(**fields):
 
 
 def test_a_request_becomes_a_message_that_is_due_now():
-    made = take(user_id="u", reference="r", metadata={"a": 1}, subject="s")
+    given = {"user_id": "u", "reference": "r", "metadata": {"a": 1}, "subject": "s"}
+    made = take(**given, preferred_channel="sms")
+    assert made.preferred_channel is Channel.SMS
     assert made.id == "msg_1"
     assert (made.type, made.priority) == (MessageType.NOTIFICATION, Priority.MEDIUM)
     assert made.status is Status.ACCEPTED
@@ -199,14 +201,14 @@ def test_the_window_is_the_operators():
 
 
 def test_a_code_is_due_now_and_dies_with_its_verification():
-    asked = OtpRequest(
-        phone_number="+44 7700 900001", user_id="u", reference="r", metadata={"a": 1}
-    )
+    given = {"user_id": "u", "reference": "r", "metadata": {"a": 1}, "preferred_channel": "Call"}
+    asked = OtpRequest(phone_number="+44 7700 900001", email="Ada@EXAMPLE.com", **given)
     made = validate.otp(asked, message_id="msg_1", now=1000, expires_at=1300, rules=RULES)
     assert (made.type, made.priority) == (MessageType.OTP, Priority.HIGH)
     assert (made.created_at, made.due_at, made.expires_at) == (1000, 1000, 1300)
     assert (made.phone_number, made.content, made.metadata) == (PHONE, None, {"a": 1})
     assert (made.user_id, made.reference) == ("u", "r")
+    assert (made.id, made.email, made.preferred_channel) == ("msg_1", "Ada@example.com", "Call")
 
 
 def test_a_code_that_cannot_go_anywhere_is_refused():

@@ -6,6 +6,8 @@ import pytest
 import time_machine
 
 from otp_messaging_agent import IntelligentOTPAgent, MessageRequest, config
+from otp_messaging_agent.errors import SendError
+from otp_messaging_agent.flow import verdict
 from otp_messaging_agent.message import Channel, MessageType, Status
 from otp_messaging_agent.providers import sandbox
 from otp_messaging_agent.providers.base import Context, Outgoing
@@ -115,7 +117,10 @@ def test_who_is_reachable_one_way_is_reached_that_way(ended, number, tried):
 
 def test_what_was_taken_before_the_cut_is_found_and_not_sent_twice(ended):
     assert outcome(ended, sandbox.TAKEN_THEN_CUT) == ("delivered", [SENT])
-    assert len(ended[0].inbox(to=sandbox.TAKEN_THEN_CUT).messages) == 1
+    agent, made = ended
+    assert len(agent.inbox(to=sandbox.TAKEN_THEN_CUT).messages) == 1
+    (attempt,) = agent.get_message(made[sandbox.TAKEN_THEN_CUT]).attempts
+    assert (attempt.finished_at - attempt.started_at).total_seconds() >= verdict.ASK_AFTER
 
 
 def test_receipts_come_late_good_or_bad(ended):
@@ -153,6 +158,9 @@ class Recorded:
     def put_inbox(self, entry):
         self.entries.append(entry)
 
+    def inbox_entry(self, entry_id):
+        return next((e for e in self.entries if e.id == entry_id), None)
+
 
 def outgoing(to=PLAIN, number=1):
     return Outgoing(f"msg_1.{number}", "msg_1", Channel.SMS, MessageType.ALERT, to, "hello")
@@ -166,6 +174,19 @@ def test_a_send_takes_as_long_as_configured_and_never_longer_than_allowed(monkey
     provider.send(outgoing(sandbox.SLOW), timeout=10)
     provider.send(outgoing(sandbox.SLOW), timeout=1)
     assert box.slept == [0.5, 2.5, 1]
+
+
+def test_only_the_first_answer_is_cut_and_what_was_taken_can_be_looked_up():
+    box = Recorded()
+    provider, first = box.provider(), outgoing(sandbox.TAKEN_THEN_CUT)
+    with pytest.raises(SendError) as caught:
+        provider.send(first, timeout=1)
+    assert (caught.value.code, caught.value.ambiguous) == ("connection_cut", True)
+    found = provider.lookup(first, since=0, timeout=1)
+    assert (found.provider_message_id, found.status) == ("msg_1.1", Status.DELIVERED)
+    second = outgoing(sandbox.TAKEN_THEN_CUT, 2)
+    assert provider.lookup(second, since=0, timeout=1) is None
+    assert provider.send(second, timeout=1).status is Status.DELIVERED
 
 
 def test_it_carries_every_channel_and_has_no_other_settings():

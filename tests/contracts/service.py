@@ -1,0 +1,114 @@
+"""A service as one process after the other over one store, with a clock to turn."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+from otp_messaging_agent import plugins
+from otp_messaging_agent.flow.deliver import Deliverer, Sending
+from otp_messaging_agent.flow.route import Option, Policy
+from otp_messaging_agent.flow.verdict import Ways
+from otp_messaging_agent.message import Channel, Priority
+from otp_messaging_agent.retry import RetryPolicy
+from otp_messaging_agent.safety.pace import Pace
+from otp_messaging_agent.stores.sql import lease
+
+from .store_parts import NOW, PATIENT, Place
+from .vendor import Vendor
+
+SMS, EMAIL = Channel.SMS, Channel.EMAIL
+MEDIA = {c: plugins.load("channels", c.value.lower()).MEDIUM for c in (SMS, EMAIL)}
+RETRIES = RetryPolicy(max_retries=2, base_delay=1.0, max_delay=4.0)
+OPTIONS = [
+    Option(SMS, "first", MEDIA[SMS], 0.01, 0, 2),
+    Option(SMS, "second", MEDIA[SMS], 0.01, 1, 2),
+    Option(EMAIL, "post", MEDIA[EMAIL], 0.001),
+]
+
+
+class SlowStore:
+    """A store in which a claim takes so many seconds to be kept."""
+
+    def __init__(self, store, service) -> None:
+        self._store, self._service = store, service
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def begin(self, *args):
+        won = self._store.begin(*args)
+        self._service.now += self._service.slow
+        return won
+
+
+class Service:
+    """Two vendors of text messages, one of e-mail. on_send: called with each that is sent."""
+
+    def __init__(self, on_send) -> None:
+        self.now = NOW
+        self.slow = 0.0
+        self.lives = 0
+        self.vendors = {
+            (SMS, "first"): Vendor(receipts=True, on_send=on_send),
+            (SMS, "second"): Vendor(receipts=True, on_send=on_send),
+            (EMAIL, "post"): Vendor(receipts=False, on_send=on_send),
+        }
+        self._closing = contextlib.ExitStack()
+        folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
+        place = Path(folder / "data")
+        place.mkdir()
+        self._place = Place(plugins.load("stores", "sql"), place)
+        self._closing.callback(self._place.leave)
+        # Each life leads under a name of its own, and all the earlier ones are known to be dead.
+        for name, lie in (
+            ("identity", lambda unique: f"host/boot/1/1/{unique}"),
+            ("is_dead", lambda owner, here: owner != here),
+        ):
+            self._closing.enter_context(mock.patch.object(lease, name, lie))
+        self.start()
+
+    def start(self):
+        """Come up as a new process: nothing is known but what is in the store."""
+        self.lives += 1
+        self.store = self._place.store()
+        assert self.store.lead(f"life-{self.lives}", self.now, 10.0)
+        policy = Policy(dict.fromkeys(Priority, SMS), RETRIES)
+        ways = Ways(OPTIONS, self.vendors, policy, {}, Pace({}, lambda: self.now))
+        self._deliverer = Deliverer(
+            SlowStore(self.store, self),
+            self,
+            ways,
+            Sending(10.0, "{code} for {purpose}"),
+            lambda: self.now,
+            random=lambda: 0.5,
+        )
+
+    def put(self, ticket):
+        """Stand in for the queue, which may forget."""
+        assert ticket.due_at >= self.now
+
+    def die(self):
+        """End this process and start the next."""
+        self.store.close(PATIENT)
+        self.start()
+
+    def handle(self, message_id, sending="take", answering="honest", slow=0.0):
+        """Take a message one step on while the vendors behave as told."""
+        self.slow = slow
+        for vendor in self.vendors.values():
+            vendor.sending, vendor.answering = sending, answering
+        self._deliverer.handle(message_id)
+
+    def message(self, message_id):
+        """Return the message and its attempts once all that was handed in is kept."""
+        self.store.forget_keys(0.0)
+        return self.store.message(message_id)
+
+    def taken(self, attempts):
+        """Return the ids of those of *attempts* that a vendor really took."""
+        return {a.id for a in attempts if a.id in self.vendors[a.channel, a.provider].taken}
+
+    def close(self):
+        """End for good."""
+        self._closing.close()

@@ -1,0 +1,193 @@
+"""Whatever happens in whatever order, no message is lost, sent twice or sent too late.
+
+A random history of accepting, canceling, trying, receipts, waiting and dying runs over a real
+store and the real delivery; after each step the rules below have to hold, and at the end every
+message has to end.
+"""
+
+from collections import Counter
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from otp_messaging_agent.message import (
+    WAITING,
+    MessageType,
+    Outcome,
+    Receipt,
+    Status,
+    VerificationStatus,
+)
+
+from .service import RETRIES, Service
+from .store_parts import CODE, Guess, keep, message, order
+from .vendor import ANSWERS, SENDS, PowerCut
+
+FORWARDS = [Status.SENT, Status.UNKNOWN, Status.UNDELIVERED, Status.DELIVERED, Status.READ]
+ENDED = {Status.FAILED, Status.EXPIRED, Status.CANCELED, *FORWARDS}
+
+
+class Delivery(RuleBasedStateMachine):
+    """Histories of a service."""
+
+    messages = Bundle("messages")
+
+    @initialize()
+    def begin(self):
+        self.status = {}
+        self.codes = {}
+        self.sent = Counter()
+        self.service = Service(self.check_send)
+
+    # ------------------------------------------------------------------ what may happen
+
+    @rule(
+        target=messages,
+        type_=st.sampled_from([MessageType.NOTIFICATION, MessageType.MARKETING]),
+        lifetime=st.sampled_from([None, 1.0, 5.0, 60.0]),
+        email=st.sampled_from([None, "ada@example.com"]),
+    )
+    def accept(self, type_, lifetime, email):
+        now = self.service.now
+        expires = None if lifetime is None else now + lifetime
+        given = {"type": type_, "email": email, "expires_at": expires}
+        row = message(due_at=now, created_at=now, **given)
+        assert keep(self.service.store, row, at=now) == [row]
+        self.status[row.id] = row.status
+        return row.id
+
+    @rule(target=messages, lifetime=st.sampled_from([5.0, 60.0, 300.0]))
+    def accept_code(self, lifetime):
+        now, number = self.service.now, f"+44770090{len(self.status):04}"
+        code = order(at=now, number=number, expires_at=now + lifetime)
+        keep(self.service.store, code, at=now)
+        self.status[code.message.id] = code.message.status
+        self.codes[code.message.id] = code.verification_id
+        return code.message.id
+
+    @rule(
+        id_=messages,
+        sending=st.sampled_from(SENDS),
+        answering=st.sampled_from(ANSWERS),
+        slow=st.sampled_from([0.0]),
+    )
+    def handle(self, id_, sending, answering, slow):
+        try:
+            self.service.handle(id_, sending, answering, slow)
+        except PowerCut:
+            self.service.die()
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 2.0, 5.0, 41.0, 700.0]))
+    def wait(self, seconds):
+        self.service.now += seconds
+
+    @rule()
+    def crash(self):
+        self.service.die()
+
+    @rule(id_=messages)
+    def cancel(self, id_):
+        self.service.store.cancel_message(id_, self.service.now)
+
+    @rule(id_=messages)
+    def approve(self, id_):
+        if id_ in self.codes:
+            Guess(self.service.store)(CODE, self.codes[id_], at=self.service.now)
+
+    @rule(id_=messages, status=st.sampled_from(FORWARDS))
+    def receipt(self, id_, status):
+        for a in self.service.message(id_)[1]:
+            self.service.store.receive(Receipt(a.provider, a.id, status, self.service.now))
+
+    @rule()
+    def miss_receipts(self):
+        for missed in self.service.store.overdue(self.service.now, 100):
+            self.service.store.receive(missed)
+
+    # ------------------------------------------------------------------ what has to hold
+
+    def check_send(self, out):
+        """Look at what is about to be sent: it is claimed, kept, in time and still wanted."""
+        service = self.service
+        m, attempts = service.store.message(out.message_id)
+        assert m.status is Status.SENDING
+        assert self.status[m.id] not in ENDED
+        assert attempts[-1].id == out.attempt_id
+        assert attempts[-1].outcome is None
+        assert m.expires_at is None or service.now < m.expires_at
+        assert out.validity == (None if m.expires_at is None else m.expires_at - service.now)
+        if m.type is MessageType.OTP:
+            v = service.store.verification(m.verification_id, service.now)
+            assert v.status is VerificationStatus.PENDING
+            assert out.code in out.content
+        self.sent[m.id] += 1
+
+    @invariant()
+    def every_message_is_in_order(self):
+        for id_, before in self.status.items():
+            m, attempts = self.service.message(id_)
+            self.check_progress(before, m.status)
+            self.check_message(m, attempts)
+            self.check_attempts(m, attempts)
+            self.status[id_] = m.status
+
+    def check_progress(self, before, now):
+        """Check that what ended stays as it ended, but for receipts, which only go forwards."""
+        if before in FORWARDS:
+            assert now in FORWARDS[FORWARDS.index(before) :]
+        elif before in ENDED:
+            assert now is before
+
+    def check_message(self, m, attempts):
+        """Check that it waits or ended, and what it cost."""
+        waits = m.status in WAITING or m.status is Status.SENDING
+        assert waits is (m.due_at is not None)
+        awaited = any(a.receipt_by is not None for a in attempts)
+        assert (m.finished_at is None) is (waits or (m.status is Status.SENT and awaited))
+        assert m.tries == len(attempts) >= self.sent[m.id]
+        assert m.cost == sum(a.cost for a in attempts if a.outcome is Outcome.SENT)
+
+    def check_attempts(self, m, attempts):
+        """Check that what is kept of each try is true, and that only a doubtful one is repeated."""
+        taken = self.service.taken(attempts)
+        ids = {o: [a.id for a in attempts if a.outcome is o] for o in (*Outcome, None)}
+        last = [attempts[-1].id] if attempts else []
+        assert set(ids[Outcome.SENT]) <= taken
+        assert not taken & set(ids[Outcome.FAILED])
+        assert ids[Outcome.SENT] in ([], last)
+        assert ids[None] in ([], last)
+        assert len(taken) <= 1 + len(ids[Outcome.AMBIGUOUS]) + len(ids[None])
+        per_channel = Counter(a.channel for a in attempts)
+        assert max(per_channel.values(), default=0) <= RETRIES.max_retries + 1
+        assert [a.number for a in attempts] == list(range(1, len(attempts) + 1))
+        if m.status in WAITING:
+            assert not ids[None] + ids[Outcome.SENT]
+
+    def teardown(self):
+        """In fair weather every message ends; nothing is left to do or to wait for."""
+        if not hasattr(self, "service"):
+            return
+        try:
+            self.drain()
+            self.every_message_is_in_order()
+            assert set(self.status.values()) <= ENDED
+            assert all(self.service.message(id_)[0].finished_at for id_ in self.status)
+        finally:
+            self.service.close()
+
+    def drain(self):
+        for _ in range(20 * len(self.status)):
+            found = [self.service.message(id_)[0] for id_ in self.status]
+            due = [(m.due_at, m.id) for m in found if m.due_at is not None]
+            if not due:
+                break
+            at, id_ = min(due)
+            self.service.now = max(self.service.now, at)
+            self.service.handle(id_)
+        self.service.now += 10_000
+        self.miss_receipts()
+
+
+TestDelivery = Delivery.TestCase
+TestDelivery.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
