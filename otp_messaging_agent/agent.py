@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from . import answer, log
+from . import answer, log, view
 from . import config as configuration
 from .assembly import Parts, build, provider_faults
 from .desk import Desk
@@ -194,12 +194,12 @@ class IntelligentOTPAgent(Desk):
 
     def cancel_verification(
         self, verification_id: str, *, once: Once | None = None
-    ) -> answer.VerificationView:
+    ) -> view.VerificationView:
         """End a pending verification; its code is worth nothing from then on."""
         self._parts.verifier.cancel(verification_id, once)
         return self.verification(verification_id)
 
-    def cancel(self, message_id: str, *, once: Once | None = None) -> answer.MessageView:
+    def cancel(self, message_id: str, *, once: Once | None = None) -> view.MessageView:
         """Cancel a message that was not sent yet; Conflict where it is too late."""
         result = self._parts.store.cancel_message(message_id, time.time(), once)
         if result is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from . import answer
+from . import answer, view
 from .assembly import Parts
 from .config import Config
 from .errors import AgentError, NotFound
@@ -29,32 +29,32 @@ class Desk:
         """The parts, with the store opened."""
         raise NotImplementedError
 
-    def get_message(self, message_id: str) -> answer.MessageView:
+    def get_message(self, message_id: str) -> view.MessageView:
         """Return a message with its attempts; NotFound where there is none."""
         found = self._parts.store.message(message_id)
         if found is None:
             msg = "no message has this id"
             raise NotFound(msg)
-        return answer.MessageView.of(*found)
+        return view.MessageView.of(*found)
 
-    def search(self, request: MessageSearch) -> answer.MessagePage:
+    def search(self, request: MessageSearch) -> view.MessagePage:
         """Return the newest messages that match, a page of them."""
         rules = self._parts.rules
         search = ingest.search(request, rules)
         found = self._parts.store.search(search)
         more = len(found) == search.limit
-        return answer.MessagePage(
-            messages=[answer.MessageView.of(m) for m in found],
+        return view.MessagePage(
+            messages=[view.MessageView.of(m) for m in found],
             next_cursor=found[-1].id if more else None,
         )
 
-    def batch(self, batch_id: str) -> answer.BatchView:
+    def batch(self, batch_id: str) -> view.BatchView:
         """Return how far a bulk request is."""
         found = self._parts.store.batch(batch_id)
         if found is None:
             msg = "no batch has this id"
             raise NotFound(msg)
-        return answer.BatchView(
+        return view.BatchView(
             batch_id=found["id"],
             created_at=answer.as_time(found["created_at"]),
             accepted=found["accepted"],
@@ -62,11 +62,11 @@ class Desk:
             by_status=found["by_status"],
         )
 
-    def inbox(self, *, to: str | None = None, limit: int = 200) -> answer.InboxPage:
+    def inbox(self, *, to: str | None = None, limit: int = 200) -> view.InboxPage:
         """Return what the sandbox's recipients would have got, newest first."""
-        return answer.InboxPage(
+        return view.InboxPage(
             messages=[
-                answer.InboxView(
+                view.InboxView(
                     message_id=e.message_id,
                     channel=e.channel,
                     to=e.to,
@@ -121,10 +121,10 @@ class Desk:
         }
         return store == "ok" and self._processing and bool(parts.rules.media), state
 
-    def verification(self, verification_id: str) -> answer.VerificationView:
+    def verification(self, verification_id: str) -> view.VerificationView:
         """Return how a verification stands."""
         found = self._parts.store.verification(verification_id, time.time())
         if found is None:
             msg = "no verification has this id"
             raise NotFound(msg)
-        return answer.VerificationView.of(found)
+        return view.VerificationView.of(found)

@@ -96,7 +96,7 @@ def _count(report: Report, posting: Posting, server: Server) -> None:
 
 def _finished(server: Server) -> bool:
     by_status = server.get("/metrics")["database_stats"]["by_status"]
-    return not {"accepted", "scheduled", "queued", "sending"} & by_status.keys()
+    return not any(by_status[s] for s in ("accepted", "scheduled", "queued", "sending"))
 
 
 def _audit(report: Report, every: list[Job], data: Path) -> None:

@@ -163,10 +163,10 @@ class Posting:
             thread.join()
 
     def _run(self) -> None:
-        with contextlib.closing(self._server.connect()) as connection:
-            with contextlib.suppress(IndexError):
-                while self._post(self._todo.popleft(), connection):
-                    pass
+        ended = contextlib.suppress(IndexError)
+        with contextlib.closing(self._server.connect()) as connection, ended:
+            while self._post(self._todo.popleft(), connection):
+                pass
         with self._changed:
             self._running -= 1
             self._changed.notify_all()

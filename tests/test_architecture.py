@@ -10,7 +10,8 @@ from otp_messaging_agent import plugins
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "otp_messaging_agent"
 SOURCES = sorted(p for p in PACKAGE.rglob("*.py") if "versions" not in p.parts)
-LINES = 300
+LINES = 250
+LONGER = {"stores/base.py": 300}  # four contracts and their words, of one reader each
 STATEMENTS = 30
 METHODS = 6
 
@@ -19,7 +20,8 @@ METHODS = 6
 def test_a_file_is_small_and_says_what_it_is(path):
     text = path.read_text()
     tree = ast.parse(text)
-    assert text.count("\n") <= LINES
+    most = LONGER.get(path.relative_to(PACKAGE).as_posix(), LINES)
+    assert text.count("\n") <= most
     assert ast.get_docstring(tree), "the module says nothing"
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from ..answer import Accepted, BulkAccepted, OtpAccepted, RowError, RowResult, as_time
+from ..answer import Accepted, BulkAccepted, OtpAccepted
 from ..errors import Fault, IdempotencyConflict, InvalidRequest, QueueFull, RateLimited
 from ..ids import Ids
 from ..message import URGENT, Message, MessageType, Ticket
@@ -16,7 +16,7 @@ from ..otp import code_hash, make_code
 from ..queues.base import Queue
 from ..request import MessageRequest, OtpRequest
 from ..stores import base as stores
-from . import ingest, validate
+from . import ingest, remembered, validate
 
 A = TypeVar("A", bound=BaseModel)
 MAX_ROWS = 10_000
@@ -73,7 +73,8 @@ class Intake:
         now = self._clock()
         row = self._row(request, now)
         self._admit([row])
-        return self._submit(stores.Submission([row], now, once=once, respond=_one), Accepted)
+        submission = stores.Submission([row], now, once=once, respond=remembered.one)
+        return self._submit(submission, Accepted)
 
     def send_otp(self, request: OtpRequest, once: stores.Once | None) -> OtpAccepted:
         """Issue a code, or send the pending one again."""
@@ -82,7 +83,8 @@ class Intake:
         now = self._clock()
         order = self._order(request, now)
         self._admit([order])
-        return self._submit(stores.Submission([order], now, once=once, respond=_otp), OtpAccepted)
+        submission = stores.Submission([order], now, once=once, respond=remembered.otp)
+        return self._submit(submission, OtpAccepted)
 
     def send_bulk(
         self, rows: Sequence[MessageRequest | Mapping[str, Any]], once: stores.Once | None
@@ -110,7 +112,7 @@ class Intake:
         indexes = [i for i in range(len(rows)) if i not in errors]
 
         def respond(results: Sequence[stores.RowResult]) -> Any:
-            return _bulk(batch_id, indexes, results, errors)
+            return remembered.bulk(batch_id, indexes, results, errors)
 
         return self._submit(
             stores.Submission(good, now, batch_id, len(errors), once, respond), BulkAccepted
@@ -207,63 +209,3 @@ def _limited(results: Sequence[stores.RowResult], now: float) -> RateLimited:
     free = min(r.free_at for r in results if isinstance(r, stores.Limited))
     msg = "too many codes or wrong tries for this recipient"
     return RateLimited(msg, retry_after=free - now)
-
-
-# ---------------------------------------------------------------- answers, as they are remembered
-
-
-def _accepted(result: stores.RowResult) -> dict[str, Any]:
-    if isinstance(result, stores.Issued):
-        return {
-            "message_id": result.message_id,
-            "status": "accepted",
-            "verification_id": result.verification.id,
-        }
-    assert isinstance(result, Message)  # noqa: S101 - a limited row never gets here
-    return {"message_id": result.id, "status": result.status.value}
-
-
-def _one(results: Sequence[stores.RowResult]) -> dict[str, Any]:
-    return _accepted(results[0])
-
-
-def _otp(results: Sequence[stores.RowResult]) -> dict[str, Any]:
-    issued = results[0]
-    assert isinstance(issued, stores.Issued)  # noqa: S101 - of an OTP order
-    v = issued.verification
-    return OtpAccepted(
-        message_id=issued.message_id,
-        verification_id=v.id,
-        status=v.status,
-        expires_at=as_time(v.expires_at),
-        next_resend_at=as_time(issued.next_send_at),
-        attempts_remaining=v.max_attempts - v.attempts,
-    ).model_dump(mode="json")
-
-
-def _bulk(
-    batch_id: str,
-    indexes: Sequence[int],
-    results: Sequence[stores.RowResult],
-    errors: Mapping[int, InvalidRequest],
-) -> dict[str, Any]:
-    rows = [
-        RowResult(
-            index=i,
-            error=RowError(code=e.code, detail=e.detail, errors=[f.as_json() for f in e.faults]),
-        )
-        for i, e in errors.items()
-    ]
-    for i, result in zip(indexes, results, strict=True):
-        if isinstance(result, stores.Limited):
-            detail = "too many codes or wrong tries for this recipient"
-            rows.append(RowResult(index=i, error=RowError(code="rate_limited", detail=detail)))
-        else:
-            taken = _accepted(result)
-            del taken["status"]
-            rows.append(RowResult(index=i, **taken))
-    rows.sort(key=lambda r: r.index)
-    rejected = sum(r.error is not None for r in rows)
-    return BulkAccepted(
-        batch_id=batch_id, accepted=len(rows) - rejected, rejected=rejected, results=rows
-    ).model_dump(mode="json")

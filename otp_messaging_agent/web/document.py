@@ -11,7 +11,7 @@ from flask_openapi3 import Info, OpenAPI
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from .. import answer, request
+from .. import answer, request, view
 from .access import is_open
 from .errors import PROBLEM, Problem
 
@@ -128,12 +128,12 @@ _GIVEN: tuple[type[BaseModel], ...] = (
     answer.CheckResult,
     answer.Accepted,
     answer.BulkAccepted,
-    answer.MessageView,
-    answer.MessagePage,
-    answer.VerificationView,
-    answer.BatchView,
+    view.MessageView,
+    view.MessagePage,
+    view.VerificationView,
+    view.BatchView,
     answer.Explanation,
-    answer.InboxPage,
+    view.InboxPage,
     Health,
     Ready,
     Metrics,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from flask_openapi3 import APIBlueprint, Tag
 
-from ..answer import BatchView, Explanation, MessagePage, MessageView, VerificationView
+from ..answer import Explanation
 from ..request import MessageRequest, MessageSearch, PersonSearch
+from ..view import BatchView, MessagePage, MessageView, VerificationView
 from .document import BatchPath, MessagePath, VerificationPath
 from .endpoint import acts, filters, reads, takes
 

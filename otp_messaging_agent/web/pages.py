@@ -16,7 +16,7 @@ from flask import (
 )
 from flask_openapi3 import APIBlueprint, Tag
 
-from ..answer import InboxPage
+from ..view import InboxPage
 from .document import render, responses
 from .endpoint import JSON, agent, respond
 from .examples import EXAMPLES

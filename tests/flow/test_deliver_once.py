@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from otp_messaging_agent.answer import MessageView
 from otp_messaging_agent.errors import SendError
 from otp_messaging_agent.message import Channel, Status
 from otp_messaging_agent.providers.base import Sent
 from otp_messaging_agent.request import CheckRequest
+from otp_messaging_agent.view import MessageView
 
 from .scripted import PHONE, START, TIMEOUT, Scripted
 

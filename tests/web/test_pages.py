@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from otp_messaging_agent import Channel, MessageRequest
-from otp_messaging_agent.answer import InboxPage
 from otp_messaging_agent.providers import sandbox
+from otp_messaging_agent.view import InboxPage
 from tests.browser import path
 from tests.until import until
 
