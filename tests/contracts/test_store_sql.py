@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 import stat
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,12 +41,6 @@ def place(tmp_path):
     place = Place(plugins.load("stores", "sql"), tmp_path)
     yield place
     place.leave()
-
-
-@pytest.fixture
-def store(place):
-    """Return an open store on SQLite."""
-    return place.store()
 
 
 def raw(place, query, *args):
@@ -126,6 +121,27 @@ def test_opening_waits_for_others_that_open_the_new_file(place):
     reader.close()
     opening.join(PATIENT)
     assert keep(opened[0], message())
+
+
+def test_opening_goes_on_where_another_process_was_in_the_middle_of_it(place, monkeypatch):
+    path = place.folder / "agent.db"
+    others = []
+
+    class Crossed(sqlite3.Connection):
+        """Lets another process write just as the file is about to change to a WAL."""
+
+        def execute(self, sql, *args):
+            if others:
+                others[0].rollback()
+            elif "journal_mode" in sql:
+                others.append(connect(path, isolation_level=None))
+                others[0].execute("BEGIN IMMEDIATE")
+            return super().execute(sql, *args)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", partial(connect, factory=Crossed))
+    assert keep(place.store(), message())
+    assert others
 
 
 @pytest.mark.parametrize("spoilt", ["text", "folder"])

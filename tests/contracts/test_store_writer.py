@@ -1,6 +1,7 @@
 """Calls of one moment share a transaction of the SQL store, and yet each is on its own."""
 
 import contextlib
+import sqlite3
 import threading
 
 import pytest
@@ -15,10 +16,10 @@ from .store_parts import CODE, NOW, PATIENT, Guess, Place, attempt, keep, messag
 
 
 @pytest.fixture
-def store(tmp_path):
-    """Yield an open store on SQLite."""
+def place(tmp_path):
+    """Yield a place for SQLite."""
     place = Place(plugins.load("stores", "sql"), tmp_path)
-    yield place.store()
+    yield place
     place.leave()
 
 
@@ -62,6 +63,40 @@ def group(store, calls):
     for thread in threads:
         thread.join()
     return ended
+
+
+def test_closing_waits_for_what_is_being_written(store):
+    row = message()
+    keep(store, row)
+    a = attempt(row)
+    assert store.begin(a, 0, NOW + 40)
+    closing = threading.Thread(target=store.close, args=(PATIENT,))
+    with writer_held(store, 2):  # the verdict, and the end
+        store.settle(sent(a), wait=False)
+        closing.start()
+        closing.join(0.2)
+        assert closing.is_alive()
+    closing.join()
+    assert not store._writer._thread.is_alive()
+
+
+def test_a_transaction_waits_for_another_process_before_it_reads(place, store):
+    keep(store, message())
+    asked = []
+    row = message()
+
+    def post():
+        keep(store, row, once=Once("k", b"k", NOW), respond=asked.append)
+
+    posting = threading.Thread(target=post)
+    with contextlib.closing(sqlite3.connect(place.folder / "agent.db")) as other:
+        other.execute("UPDATE messages SET cost = 1")
+        posting.start()
+        posting.join(0.3)
+        assert (posting.is_alive(), asked) == (True, [])
+        other.commit()
+    posting.join()
+    assert asked == [[row]]
 
 
 def test_one_bad_call_of_a_group_fails_alone(store):
