@@ -27,27 +27,11 @@ OPTIONS = [
 ]
 
 
-class SlowStore:
-    """A store in which a claim takes so many seconds to be kept."""
-
-    def __init__(self, store, service) -> None:
-        self._store, self._service = store, service
-
-    def __getattr__(self, name):
-        return getattr(self._store, name)
-
-    def begin(self, *args):
-        won = self._store.begin(*args)
-        self._service.now += self._service.slow
-        return won
-
-
 class Service:
     """Two vendors of text messages, one of e-mail. on_send: called with each that is sent."""
 
     def __init__(self, on_send) -> None:
         self.now = NOW
-        self.slow = 0.0
         self.lives = 0
         self.vendors = {
             (SMS, "first"): Vendor(receipts=True, on_send=on_send),
@@ -76,7 +60,7 @@ class Service:
         policy = Policy(dict.fromkeys(Priority, SMS), RETRIES)
         ways = Ways(OPTIONS, self.vendors, policy, {}, Pace({}, lambda: self.now))
         self._deliverer = Deliverer(
-            SlowStore(self.store, self),
+            self.store,
             self,
             ways,
             Sending(10.0, "{code} for {purpose}"),
@@ -93,9 +77,8 @@ class Service:
         self.store.close(PATIENT)
         self.start()
 
-    def handle(self, message_id, sending="take", answering="honest", slow=0.0):
+    def handle(self, message_id, sending="take", answering="honest"):
         """Take a message one step on while the vendors behave as told."""
-        self.slow = slow
         for vendor in self.vendors.values():
             vendor.sending, vendor.answering = sending, answering
         self._deliverer.handle(message_id)

@@ -38,6 +38,7 @@ class Delivery(RuleBasedStateMachine):
         self.status = {}
         self.codes = {}
         self.sent = Counter()
+        self.meanwhile = None
         self.service = Service(self.check_send)
 
     # ------------------------------------------------------------------ what may happen
@@ -70,13 +71,15 @@ class Delivery(RuleBasedStateMachine):
         id_=messages,
         sending=st.sampled_from(SENDS),
         answering=st.sampled_from(ANSWERS),
-        slow=st.sampled_from([0.0]),
+        meanwhile=st.sampled_from([None, None, "approved", "canceled"]),
     )
-    def handle(self, id_, sending, answering, slow):
+    def handle(self, id_, sending, answering, meanwhile):
+        self.meanwhile = meanwhile
         try:
-            self.service.handle(id_, sending, answering, slow)
+            self.service.handle(id_, sending, answering)
         except PowerCut:
             self.service.die()
+        self.meanwhile = None
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 2.0, 5.0, 41.0, 700.0]))
     def wait(self, seconds):
@@ -122,6 +125,10 @@ class Delivery(RuleBasedStateMachine):
             assert v.status is VerificationStatus.PENDING
             assert out.code in out.content
         self.sent[m.id] += 1
+        if self.meanwhile == "approved":
+            self.approve(m.id)
+        elif self.meanwhile == "canceled":
+            assert service.store.cancel_message(m.id, service.now) is Status.SENDING
 
     @invariant()
     def every_message_is_in_order(self):
