@@ -27,10 +27,29 @@ OPTIONS = [
 ]
 
 
-class Service:
-    """Two vendors of text messages, one of e-mail. on_send: called with each that is sent."""
+class Claims:
+    """The store as the delivery has it; *before* is called just before each claim."""
 
-    def __init__(self, on_send) -> None:
+    def __init__(self, store, before) -> None:
+        self._store, self._before = store, before
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def begin(self, attempt, *args):
+        self._before(attempt.message_id)
+        return self._store.begin(attempt, *args)
+
+
+class Service:
+    """Two vendors of text messages, one of e-mail.
+
+    on_claim: called with the id of each message about to be claimed; on_send: called with each
+    that is sent.
+    """
+
+    def __init__(self, on_claim, on_send) -> None:
+        self._on_claim = on_claim
         self.now = NOW
         self.lives = 0
         self.vendors = {
@@ -60,7 +79,7 @@ class Service:
         policy = Policy(dict.fromkeys(Priority, SMS), RETRIES)
         ways = Ways(OPTIONS, self.vendors, policy, {}, Pace({}, lambda: self.now))
         self._deliverer = Deliverer(
-            self.store,
+            Claims(self.store, self._on_claim),
             self,
             ways,
             Sending(10.0, "{code} for {purpose}"),

@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from otp_messaging_agent.flow.ask import MAX_LOOKUPS
 from otp_messaging_agent.message import (
     WAITING,
     MessageType,
@@ -25,6 +26,13 @@ from .store_parts import CODE, Guess, keep, message, order
 from .vendor import ANSWERS, SENDS, PowerCut
 
 FORWARDS = [Status.SENT, Status.UNKNOWN, Status.UNDELIVERED, Status.DELIVERED, Status.READ]
+REACH = {
+    "recipient": lambda a, b: True,
+    "channel": lambda a, b: a.channel is b.channel,
+    "provider": lambda a, b: a.provider == b.provider,
+}
+"""What a permanent failure says of later attempts: none like this."""
+
 ENDED = {Status.FAILED, Status.EXPIRED, Status.CANCELED, *FORWARDS}
 
 
@@ -33,13 +41,17 @@ class Delivery(RuleBasedStateMachine):
 
     messages = Bundle("messages")
 
-    @initialize()
-    def begin(self):
+    @initialize(
+        sending=st.sampled_from(["take", "down", "cut before"]),
+        answering=st.sampled_from(["honest", "cannot say", "away"]),
+    )
+    def begin(self, sending, answering):
+        self.weather = sending, answering
         self.status = {}
         self.codes = {}
         self.sent = Counter()
         self.meanwhile = None
-        self.service = Service(self.check_send)
+        self.service = Service(self.before_claim, self.check_send)
 
     # ------------------------------------------------------------------ what may happen
 
@@ -71,9 +83,13 @@ class Delivery(RuleBasedStateMachine):
         id_=messages,
         sending=st.sampled_from(SENDS),
         answering=st.sampled_from(ANSWERS),
-        meanwhile=st.sampled_from([None, None, "approved", "canceled"]),
+        meanwhile=st.sampled_from([None, None, "claimed", "sent"]),
+        patient=st.booleans(),
     )
-    def handle(self, id_, sending, answering, meanwhile):
+    def handle(self, id_, sending, answering, meanwhile, patient):
+        due = self.service.message(id_)[0].due_at
+        if patient and due is not None:
+            self.service.now = max(self.service.now, due)
         self.meanwhile = meanwhile
         try:
             self.service.handle(id_, sending, answering)
@@ -110,6 +126,12 @@ class Delivery(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ what has to hold
 
+    def before_claim(self, id_):
+        """Let another process be first."""
+        if self.meanwhile == "claimed":
+            self.approve(id_)
+            self.cancel(id_)
+
     def check_send(self, out):
         """Look at what is about to be sent: it is claimed, kept, in time and still wanted."""
         service = self.service
@@ -125,9 +147,8 @@ class Delivery(RuleBasedStateMachine):
             assert v.status is VerificationStatus.PENDING
             assert out.code in out.content
         self.sent[m.id] += 1
-        if self.meanwhile == "approved":
+        if self.meanwhile == "sent":
             self.approve(m.id)
-        elif self.meanwhile == "canceled":
             assert service.store.cancel_message(m.id, service.now) is Status.SENDING
 
     @invariant()
@@ -168,11 +189,15 @@ class Delivery(RuleBasedStateMachine):
         per_channel = Counter(a.channel for a in attempts)
         assert max(per_channel.values(), default=0) <= RETRIES.max_retries + 1
         assert [a.number for a in attempts] == list(range(1, len(attempts) + 1))
+        assert all(a.lookups <= MAX_LOOKUPS for a in attempts)
+        for a in attempts:
+            if a.permanent:
+                assert not [b for b in attempts[a.number :] if REACH[a.scope](a, b)]
         if m.status in WAITING:
             assert not ids[None] + ids[Outcome.SENT]
 
     def teardown(self):
-        """In fair weather every message ends; nothing is left to do or to wait for."""
+        """Whatever the weather is like, every message ends; nothing is left to wait for."""
         if not hasattr(self, "service"):
             return
         try:
@@ -184,14 +209,14 @@ class Delivery(RuleBasedStateMachine):
             self.service.close()
 
     def drain(self):
-        for _ in range(20 * len(self.status)):
+        for _ in range(30 * len(self.status)):
             found = [self.service.message(id_)[0] for id_ in self.status]
             due = [(m.due_at, m.id) for m in found if m.due_at is not None]
             if not due:
                 break
             at, id_ = min(due)
             self.service.now = max(self.service.now, at)
-            self.service.handle(id_)
+            self.service.handle(id_, *self.weather)
         self.service.now += 10_000
         self.miss_receipts()
 

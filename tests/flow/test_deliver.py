@@ -39,7 +39,10 @@ def test_mail_goes_to_the_mailbox(stage):
     mail = Scripted()
     on = stage({(EMAIL, "main"): mail})
     on.finish(on.take(email="ada@example.com"))
-    assert mail.outs[0].to == "ada@example.com"
+    on.finish(on.take_otp(email="ada@example.com").message_id)
+    plain, code = mail.outs
+    assert (plain.to, plain.subject) == ("ada@example.com", None)
+    assert (code.to, code.subject) == ("ada@example.com", "Your verification code")
 
 
 def test_an_attempt_is_kept_with_the_decision_that_chose_it(stage):
