@@ -9,12 +9,14 @@ import pytest
 from otp_messaging_agent import (
     ConfigError,
     Conflict,
+    IdempotencyConflict,
     IntelligentOTPAgent,
     InvalidRequest,
     MessageRequest,
     NotFound,
     NotRunning,
 )
+from otp_messaging_agent.stores.base import Once
 
 from .until import until
 
@@ -206,6 +208,14 @@ def test_a_waiting_message_can_be_called_off_and_a_sent_one_not(agent):
     assert status(agent, waiting) == "canceled"
     with pytest.raises(NotFound):
         agent.cancel("msg_nobody")
+
+
+def test_calling_off_twice_under_a_key_is_once(agent):
+    made = agent.send_message(ask()).message_id
+    key = Once("k", b"b" * 32, 0.0)
+    assert agent.cancel(made, once=key) == agent.cancel(made, once=key)
+    with pytest.raises(IdempotencyConflict):
+        agent.cancel(made, once=Once("k", b"c" * 32, 0.0))
 
 
 def test_what_should_be_known_is_said_at_the_start(tmp_path, caplog, monkeypatch):

@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from otp_messaging_agent import IntelligentOTPAgent, InvalidRequest, MessageRequest, NotFound
+from otp_messaging_agent import (
+    IntelligentOTPAgent,
+    InvalidRequest,
+    MessageRequest,
+    NotFound,
+    StoreUnavailable,
+)
 from otp_messaging_agent.request import MessageSearch, PersonSearch
 
 from .until import until
@@ -177,6 +183,17 @@ def test_readiness_tells_of_every_part(agent):
     ready, parts = agent.ready()
     assert ready is True
     assert (parts["workers"], parts["dispatcher"]) == ("running", "this process")
+
+
+def test_a_store_that_does_not_answer_is_not_ready(agent, monkeypatch):
+    agent.start_processing()
+
+    def away(_):
+        raise StoreUnavailable
+
+    monkeypatch.setattr(agent._parts.store, "waiting", away)
+    ready, parts = agent.ready()
+    assert (ready, parts["store"]) == (False, "store_unavailable")
 
 
 def test_an_agent_without_channels_is_never_ready(tmp_path):

@@ -111,6 +111,10 @@ class Service:
         """Return the ids of those of *attempts* that a vendor really took."""
         return {a.id for a in attempts if a.id in self.vendors[a.channel, a.provider].taken}
 
+    def asked(self, attempts):
+        """Return the ids of those of *attempts* that a vendor was asked about."""
+        return {a.id for a in attempts if a.id in self.vendors[a.channel, a.provider].asked}
+
     def close(self):
         """End for good."""
         self._closing.close()

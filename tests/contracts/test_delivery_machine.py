@@ -114,10 +114,12 @@ class Delivery(RuleBasedStateMachine):
         if id_ in self.codes:
             Guess(self.service.store)(CODE, self.codes[id_], at=self.service.now)
 
-    @rule(id_=messages, status=st.sampled_from(FORWARDS))
-    def receipt(self, id_, status):
-        for a in self.service.message(id_)[1]:
-            self.service.store.receive(Receipt(a.provider, a.id, status, self.service.now))
+    @rule(id_=messages, statuses=st.lists(st.sampled_from(FORWARDS), min_size=1, max_size=4))
+    def receipts(self, id_, statuses):
+        for status in statuses:
+            for a in self.service.message(id_)[1]:
+                self.service.store.receive(Receipt(a.provider, a.id, status, self.service.now))
+            self.every_message_is_in_order()
 
     @rule()
     def miss_receipts(self):
@@ -186,6 +188,7 @@ class Delivery(RuleBasedStateMachine):
         assert ids[Outcome.SENT] in ([], last)
         assert ids[None] in ([], last)
         assert len(taken) <= 1 + len(ids[Outcome.AMBIGUOUS]) + len(ids[None])
+        assert {*ids[Outcome.AMBIGUOUS]} - {*last} <= self.service.asked(attempts)
         per_channel = Counter(a.channel for a in attempts)
         assert max(per_channel.values(), default=0) <= RETRIES.max_retries + 1
         assert [a.number for a in attempts] == list(range(1, len(attempts) + 1))

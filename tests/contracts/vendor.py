@@ -34,6 +34,7 @@ class Vendor:
         self.sending = "take"
         self.answering = "honest"
         self.taken = set()
+        self.asked = set()
         self._on_send = on_send
 
     def send(self, out, *, timeout):
@@ -57,6 +58,7 @@ class Vendor:
 
     def lookup(self, out, *, since, timeout):
         assert timeout > 0
+        self.asked.add(out.attempt_id)
         if self.answering == "die":
             raise PowerCut
         if self.answering == "bug":
