@@ -85,6 +85,13 @@ def test_messages_are_taken_without_workers_and_sent_once_there_are_some(agent):
     assert agent.ready()[0] is True
 
 
+def test_a_process_that_does_not_lead_sends_nothing(agent):
+    made = agent.send_message(ask()).message_id
+    agent._handle(made)  # as a ticket would that was left from when it led
+    assert status(agent, made) == "accepted"
+    assert agent.inbox().messages == []
+
+
 def test_starting_twice_changes_nothing(agent):
     agent.start_processing()
     threads = threading.active_count()

@@ -143,6 +143,20 @@ def test_the_sample_of_the_guide_runs_as_it_stands_there(tmp_path, monkeypatch):
         assert agent.verify_otp(PHONE, code).verified
 
 
+def test_a_script_that_ends_goes_on_until_what_is_due_is_sent(tmp_path):
+    given = {**config("slow", 0.4), "workers": 1}
+    code = (
+        "from otp_messaging_agent import IntelligentOTPAgent\n"
+        f"agent = IntelligentOTPAgent({given!r})\n"
+        "agent.start_processing()\n"
+        f"agent.send_bulk([{{'phone_number': {PHONE!r}, 'content': 'hello'}}] * 3)\n"
+    )
+    run_script(code, tmp_path)
+    with IntelligentOTPAgent(given, tmp_path / "data") as agent:
+        made = agent.search(MessageSearch()).messages
+        assert [m.status.value for m in made] == ["delivered"] * 3
+
+
 def test_a_script_that_ends_at_once_leaves_the_rest_for_the_next(tmp_path):
     code = SAMPLE.replace("agent.start_processing()", "")
     run_script(code, tmp_path)
@@ -208,9 +222,10 @@ def test_what_was_still_being_sent_at_the_end_is_found_out_by_the_next(tmp_path)
             until(lambda: status(agent, begun) == "sending")
             assert other.ask("stop 0.05") == "False"
             assert status(agent, begun) == "sending"
+            agent.start_processing()
+            assert not leads(agent)  # or both would be at it
             other.process.kill()
             other.process.wait()
-            agent.start_processing()
             until(lambda: status(agent, begun) == "delivered")
             outcomes = [a.outcome.value for a in agent.get_message(begun).attempts]
             assert outcomes == ["failed", "sent"]  # the box said it had nothing of the first

@@ -1,13 +1,11 @@
 """What was taken in is durable, in order, bounded, and taken in once."""
 
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 import time_machine
 
 from otp_messaging_agent import (
-    IdempotencyConflict,
     IntelligentOTPAgent,
     InvalidRequest,
     MessageRequest,
@@ -15,8 +13,6 @@ from otp_messaging_agent import (
     RateLimited,
 )
 from otp_messaging_agent.flow.enqueue import MAX_ROWS
-from otp_messaging_agent.request import OtpRequest
-from otp_messaging_agent.stores.base import Once
 
 PHONE = "+447700900001"
 SANDBOX = {"api_config": {"provider": "sandbox"}}
@@ -47,10 +43,6 @@ def ask(**fields):
 
 def row(number, **fields):
     return {"phone_number": f"+4477009{number % 100:05}", "content": f"row {number}", **fields}
-
-
-def once(key="k", body=b"b"):
-    return Once(key, body * 32, 0.0)
 
 
 def total(agent):
@@ -112,6 +104,7 @@ def test_codes_may_stand_in_a_bulk_each_within_its_limits(agent):
     *taken, limited, plain = answer.results
     assert {r.verification_id for r in taken} == {taken[0].verification_id}
     assert len({r.message_id for r in taken}) == 5
+    assert agent.get_message(taken[0].message_id).batch_id == answer.batch_id
     assert limited.error.code == "rate_limited"
     assert limited.message_id is limited.verification_id is plain.verification_id is None
     batch = agent.batch(answer.batch_id)
@@ -158,68 +151,11 @@ def test_the_last_tenth_is_kept_for_codes_and_what_is_urgent(small):
     assert small.send_message(ask(priority="HIGH")).message_id
 
 
-def test_the_same_request_under_the_same_key_is_taken_in_once(agent):
-    first = agent.send_message(ask(), once=once())
-    assert agent.send_message(ask(), once=once()) == first
-    assert agent.send_message(ask(), once=once("other")).message_id != first.message_id
-    assert total(agent) == 2
-
-
-def test_another_request_under_the_same_key_is_refused(agent):
-    agent.send_message(ask(), once=once())
-    with pytest.raises(IdempotencyConflict):
-        agent.send_message(ask(content="other"), once=once(body=b"c"))
-    assert total(agent) == 1
-
-
-def test_a_code_is_sent_once_under_its_key(agent):
-    first = agent.send_otp(PHONE, idempotency_key="k", purpose="pay")
-    assert agent.send_otp(PHONE, idempotency_key="k", purpose="pay") == first
-    with pytest.raises(IdempotencyConflict):
-        agent.send_otp(PHONE, idempotency_key="k", purpose="login")
-    assert agent.verification(first.verification_id).sends == 1
-    for _ in range(20):  # a repeated request does not count against the recipient
-        agent.send_otp(PHONE, idempotency_key="k", purpose="pay")
-    assert total(agent) == 1
-
-
-def test_a_bulk_is_answered_the_same_again(agent):
-    rows = [row(1), row(2, phone_number="12"), {"phone_number": PHONE, "message_type": "otp"}]
-    first = agent.send_bulk(rows, once=once())
-    assert agent.send_bulk(rows, once=once()) == first
-    assert total(agent) == 2
-    with pytest.raises(IdempotencyConflict):
-        agent.send_bulk(rows[:1], once=once(body=b"c"))
-
-
-def test_a_request_that_was_refused_leaves_its_key_free(agent):
-    for _ in range(5):
-        agent.send_otp(PHONE)
-    asked = OtpRequest(phone_number=PHONE)
-    with pytest.raises(RateLimited):
-        agent.submit_otp(asked, once=once())
-    other = OtpRequest(phone_number="+447700900002")
-    assert agent.submit_otp(other, once=once(body=b"c")).message_id
-
-
-def test_requests_at_the_same_moment_under_one_key_are_one(agent):
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: agent.send_message(ask(), once=once()), range(24)))
-    assert len({a.message_id for a in answers}) == 1
-    assert total(agent) == 1
-
-
-def test_the_first_answer_is_given_again_though_the_deadline_has_passed(agent):
-    with time_machine.travel(NIGHT, tick=False) as clock:
-        asked = ask(expires_at=NIGHT + timedelta(seconds=60))
-        first = agent.send_message(asked, once=once())
-        clock.shift(61)
-        assert agent.send_message(asked, once=once()) == first
-
-
-def test_messages_sort_by_the_order_they_came_in(agent):
-    made = [agent.send_message(ask()).message_id for _ in range(20)]
-    assert made == sorted(made)
+def test_a_message_of_type_otp_is_a_code(agent):
+    made = agent.send_message(MessageRequest(phone_number=PHONE, message_type="otp"))
+    assert made.status == "accepted"
+    assert agent.verification(made.verification_id).status == "pending"
+    assert (made.message_id[:4], made.verification_id[:4]) == ("msg_", "ver_")
 
 
 def test_what_is_scheduled_waits(agent):

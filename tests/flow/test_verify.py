@@ -44,6 +44,16 @@ def test_the_right_code_is_right_once(on):
     assert check(on, code) == (False, "not_found", 0)
 
 
+def test_an_answer_says_where_the_verification_stands(on):
+    def status(code):
+        found = on.verifier.check(CheckRequest(phone_number=PHONE, code=code), None)
+        return found.status and found.status.value
+
+    assert status("123456") is None
+    _, code = issue(on)
+    assert [status(wrong(code)), status(code), status(code)] == ["pending", "approved", "approved"]
+
+
 def test_a_code_is_for_its_recipient_and_purpose(on):
     _, code = issue(on, purpose="pay")
     assert check(on, code) == (False, "not_found", 0)
@@ -78,6 +88,7 @@ def test_a_resend_does_not_give_new_tries(on):
     second, same = issue(on)
     assert (second, same) == (first, code)
     assert check(on, wrong(code)) == (False, "wrong_code", 3)
+    assert on.take_otp().attempts_remaining == 3
 
 
 def test_a_code_past_its_time_is_wrong(on):

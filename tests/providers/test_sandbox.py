@@ -189,6 +189,15 @@ def test_only_the_first_answer_is_cut_and_what_was_taken_can_be_looked_up():
     assert provider.send(second, timeout=1).status is Status.DELIVERED
 
 
+def test_what_is_looked_up_is_delivered_only_where_no_receipt_is_to_come():
+    provider = Recorded().provider()
+    told = {}
+    for number, to in enumerate((PLAIN, "+15005550006", WAITS_FOR_EVER), 1):
+        provider.send(outgoing(to, number), timeout=1)
+        told[to] = provider.lookup(outgoing(to, number), since=0, timeout=1).status.value
+    assert told == {PLAIN: "delivered", "+15005550006": "sent", WAITS_FOR_EVER: "sent"}
+
+
 def test_it_carries_every_channel_and_has_no_other_settings():
     assert set(sandbox.CHANNELS) == set(Channel)
     assert config.load(CONFIG, environ={}).channels[Channel.SMS].on
