@@ -114,7 +114,8 @@ class Scope(StrEnum):
 
     RECIPIENT = "recipient"  # no channel can reach this person: the message ends
     CHANNEL = "channel"  # this channel cannot reach this person: the next channel
-    PROVIDER = "provider"  # this account or vendor cannot send: the next provider
+    PROVIDER = "provider"  # this provider cannot send this message: the next provider
+    ACCOUNT = "account"  # this account sends nothing to anybody: the next provider
     MESSAGE = "message"  # no one would carry this content: the message ends
 
 
@@ -150,3 +151,10 @@ class LookupUnsupported(AgentError):
     """The provider cannot say whether it took a message."""
 
     code = "lookup_unsupported"
+
+
+class Forged(AgentError):
+    """What came to a webhook was not signed by the vendor."""
+
+    code = "bad_signature"
+    status = 403

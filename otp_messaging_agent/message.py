@@ -195,13 +195,32 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a provider says became of a message it took."""
+    """What a provider says became of a message it took.
+
+    provider: the name it has in the config. error_code, scope: of `undelivered`, as a `SendError`
+    has them. cost: what the vendor says it took, where it does.
+    """
 
     provider: str
     provider_message_id: str
     status: Status
     at: float
     error_code: str | None = None
+    error_detail: str | None = None
+    scope: str | None = None
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What somebody wrote to one of our senders. sender: E.164, or an e-mail address."""
+
+    provider: str
+    provider_message_id: str
+    channel: Channel
+    sender: str
+    text: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -145,7 +145,7 @@ def _spent(
     for a in here:
         if a.permanent and a.scope == "channel":
             return f"cannot reach this recipient: {a.error_code}"
-        if a.permanent and a.scope == "provider" and a.provider == option.provider:
+        if a.permanent and a.scope in {"provider", "account"} and a.provider == option.provider:
             return f"the provider refused: {a.error_code}"
     wait = pause(here, policy)
     if wait is None:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..errors import Scope, SendError
+from ..errors import Forged, Scope, SendError
 from ..inbox import InboxEntry
 from ..message import Channel, Receipt, Status
-from .base import Context, Outgoing, Sent
+from .base import Callback, Context, Heard, Outgoing, Sent
 
 CHANNELS = tuple(Channel)
 LATE = 5.0
@@ -136,6 +136,11 @@ class Sandbox:
             return None
         waits = entry.receipt_due is not None or entry.receipt_status is None
         return Sent(entry.id, Status.SENT if waits else Status.DELIVERED)
+
+    def hear(self, callback: Callback) -> Heard:
+        """Refuse: the sandbox reports by `poll`."""
+        del callback
+        raise Forged
 
     def poll(self, now: float) -> Iterable[Receipt]:
         """Return the receipts of the magic numbers that are due."""

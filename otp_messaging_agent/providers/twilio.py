@@ -20,10 +20,10 @@ from twilio.http.response import Response  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-untyped]
 
-from ..errors import LookupUnsupported, Scope, SendError
+from ..errors import Forged, LookupUnsupported, Scope, SendError
 from ..message import Channel, Receipt, Status
-from ..safety.outbound import Answer, Outbound, OutboundError
-from .base import Context, Outgoing, Sent
+from ..safety.outbound import Answer, Outbound
+from .base import Callback, Context, Heard, Outgoing, Sent, on_the_wire, refusal, verdicts
 
 CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.CALL)
 
@@ -44,17 +44,17 @@ _TABLE = (
     ("no_route", True, Scope.PROVIDER, "21612 21662"),  # from this sender to that recipient
     ("country_not_enabled", True, Scope.PROVIDER, "13227 21203 21215 21408 63058"),
     ("recipient_not_verified", True, Scope.PROVIDER, "21219 21608 572005 573005"),  # on trial
-    ("account_inactive", True, Scope.PROVIDER, "10001 10002 20005 20010 21472 63051 63112"),
-    ("auth_failed", True, Scope.PROVIDER, "20003 20006 20151 20403 HTTP401 HTTP403"),
-    ("misconfigured", True, Scope.PROVIDER, "20404 21210 21212 21213 21264 21267 21601 21603"),
-    ("misconfigured", True, Scope.PROVIDER, "21606 21607 21616 21657 21659 21660 21661 21663"),
-    ("misconfigured", True, Scope.PROVIDER, "21701 21702 21703 21704 21705 63002 63007 63008"),
-    ("misconfigured", True, Scope.PROVIDER, "HTTP404 HTTP3xx"),  # the API is elsewhere
+    ("account_inactive", True, Scope.ACCOUNT, "10001 10002 20005 20010 21472 63051 63112"),
+    ("auth_failed", True, Scope.ACCOUNT, "20003 20006 20151 20403 HTTP401 HTTP403"),
+    ("misconfigured", True, Scope.ACCOUNT, "20404 21210 21212 21213 21264 21267 21601 21603"),
+    ("misconfigured", True, Scope.ACCOUNT, "21606 21607 21616 21657 21659 21660 21661 21663"),
+    ("misconfigured", True, Scope.ACCOUNT, "21701 21702 21703 21704 21705 63002 63007 63008"),
+    ("misconfigured", True, Scope.ACCOUNT, "HTTP404 HTTP3xx"),  # the API is elsewhere
     ("rejected", True, Scope.CHANNEL, "HTTP4xx"),
     ("rate_limited", False, Scope.PROVIDER, "10004 14107 20429 21611 63017 63018 63038 HTTP429"),
     ("provider_error", False, Scope.PROVIDER, "20500 20503 63009 63010 63012 HTTP408 HTTP5xx"),
 )
-VERDICTS = {theirs: row[:3] for row in _TABLE for theirs in row[3].split()}
+VERDICTS = verdicts(_TABLE)
 
 QUEUED = 36_000  # seconds that Twilio queues a message for at most
 RING = 40  # seconds: enough to reach the telephone, too short for most voice mail
@@ -158,15 +158,12 @@ class Twilio:
 
     def _ask(self, ask: Callable[[], T], timeout: float) -> T:
         self._wire.now.timeout, self._wire.now.ahead = timeout, 0.0
-        try:
-            return ask()
-        except (SendError, LookupUnsupported):
-            raise
-        except OutboundError as e:
-            raise SendError(code=e.code, ambiguous=e.written, detail=e.detail) from None
-        except Exception as e:  # noqa: BLE001 - the SDK or we fell over what was answered
-            why = type(e).__name__
-            raise SendError(code="garbled_answer", ambiguous=True, detail=why) from None
+        return on_the_wire(ask)
+
+    def hear(self, callback: Callback) -> Heard:
+        """Refuse: no callback is asked for yet."""
+        del callback
+        raise Forged
 
     def poll(self, now: float) -> Iterable[Receipt]:
         """Return nothing."""
@@ -228,20 +225,5 @@ class _Wire(HttpClient):  # type: ignore[misc]
 
 
 def _refused(answer: Answer) -> SendError:
-    """Return the error that an answer stands for; some statuses say more than any code."""
     told = re.search(rb'"code": *"?([0-9]{5,6})', answer.body)
-    code, status = told[1].decode() if told else "none", f"HTTP{answer.status}"
-    family = f"{status[:-2]}xx"
-    # what failed inside may have failed after the message was taken
-    lost = status == "HTTP408" or family not in {"HTTP3xx", "HTTP4xx"}
-    plain = "HTTP5xx" if lost else "HTTP429" if status == "HTTP429" else code
-    name, permanent, scope = VERDICTS.get(plain) or VERDICTS.get(status) or VERDICTS[family]
-    wait = answer.headers.get("Retry-After", "")
-    return SendError(
-        name,
-        permanent=permanent,
-        scope=scope,
-        retry_after=float(wait) if re.fullmatch("[0-9]{1,6}", wait) else None,
-        detail=f"HTTP {answer.status}, error {code}",  # not their text: it repeats the number
-        ambiguous=lost,
-    )
+    return refusal(answer, told[1].decode() if told else None, VERDICTS)

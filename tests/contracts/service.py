@@ -74,6 +74,7 @@ class Service:
     def start(self):
         """Come up as a new process: nothing is known but what is in the store."""
         self.lives += 1
+        self._handed_in = False
         self.store = self._place.store()
         assert self.store.lead(f"life-{self.lives}", self.now, 10.0)
         policy = Policy(dict.fromkeys(Priority, SMS), RETRIES)
@@ -100,12 +101,19 @@ class Service:
         """Take a message one step on while the vendors behave as told."""
         for vendor in self.vendors.values():
             vendor.sending, vendor.answering = sending, answering
+        self._handed_in = True
         self._deliverer.handle(message_id)
 
     def message(self, message_id):
         """Return the message and its attempts once all that was handed in is kept."""
-        self.store.forget_keys(0.0)
+        self.flush()
         return self.store.message(message_id)
+
+    def flush(self):
+        """Return once all that was handed to the store is kept."""
+        if self._handed_in:
+            self.store.forget_keys(0.0)
+        self._handed_in = False
 
     def taken(self, attempts):
         """Return the ids of those of *attempts* that a vendor really took."""

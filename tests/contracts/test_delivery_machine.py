@@ -9,7 +9,7 @@ from collections import Counter
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from otp_messaging_agent.flow.ask import MAX_LOOKUPS
 from otp_messaging_agent.message import (
@@ -26,6 +26,8 @@ from .store_parts import CODE, Guess, keep, message, order
 from .vendor import ANSWERS, SENDS, PowerCut
 
 FORWARDS = [Status.SENT, Status.UNKNOWN, Status.UNDELIVERED, Status.DELIVERED, Status.READ]
+KINDS = [MessageType.NOTIFICATION, MessageType.MARKETING, MessageType.OTP]
+EMAILS = [None, "ada@example.com"]
 REACH = {
     "recipient": lambda a, b: True,
     "channel": lambda a, b: a.channel is b.channel,
@@ -42,6 +44,7 @@ class Delivery(RuleBasedStateMachine):
     messages = Bundle("messages")
 
     @initialize(
+        target=messages,
         sending=st.sampled_from(["take", "down", "cut before"]),
         answering=st.sampled_from(["honest", "cannot say", "away"]),
     )
@@ -52,87 +55,101 @@ class Delivery(RuleBasedStateMachine):
         self.sent = Counter()
         self.meanwhile = None
         self.service = Service(self.before_claim, self.check_send)
+        kinds = [(type_, 300.0, email) for type_ in KINDS for email in EMAILS]
+        return multiple(*(self.take_in(*kind) for kind in kinds))
 
     # ------------------------------------------------------------------ what may happen
 
     @rule(
         target=messages,
-        type_=st.sampled_from([MessageType.NOTIFICATION, MessageType.MARKETING]),
-        lifetime=st.sampled_from([None, 1.0, 5.0, 60.0]),
-        email=st.sampled_from([None, "ada@example.com"]),
+        type_=st.sampled_from(KINDS),
+        lifetime=st.sampled_from([5.0, 60.0, 300.0]),
+        email=st.sampled_from(EMAILS),
     )
     def accept(self, type_, lifetime, email):
+        return self.take_in(type_, lifetime, email)
+
+    def take_in(self, type_, lifetime, email):
         now = self.service.now
-        expires = None if lifetime is None else now + lifetime
-        given = {"type": type_, "email": email, "expires_at": expires}
-        row = message(due_at=now, created_at=now, **given)
-        assert keep(self.service.store, row, at=now) == [row]
+        if type_ is MessageType.OTP:
+            number = f"+44770090{len(self.status):04}"
+            code = order(at=now, number=number, email=email, expires_at=now + lifetime)
+            row, given = code.message, code
+            self.codes[row.id] = code.verification_id
+        else:
+            expires = None if lifetime > 60 else now + lifetime
+            row = message(due_at=now, created_at=now, type=type_, email=email, expires_at=expires)
+            given = row
+        keep(self.service.store, given, at=now)
         self.status[row.id] = row.status
         return row.id
 
-    @rule(target=messages, lifetime=st.sampled_from([5.0, 60.0, 300.0]))
-    def accept_code(self, lifetime):
-        now, number = self.service.now, f"+44770090{len(self.status):04}"
-        code = order(at=now, number=number, expires_at=now + lifetime)
-        keep(self.service.store, code, at=now)
-        self.status[code.message.id] = code.message.status
-        self.codes[code.message.id] = code.verification_id
-        return code.message.id
-
     @rule(
-        id_=messages,
-        sending=st.sampled_from(SENDS),
-        answering=st.sampled_from(ANSWERS),
-        meanwhile=st.sampled_from([None, None, "claimed", "sent"]),
-        patient=st.booleans(),
+        pick=st.integers(0, 50),
+        tries=st.lists(
+            st.tuples(
+                st.sampled_from(SENDS),
+                st.sampled_from(ANSWERS),
+                st.sampled_from([None, None, None, "claimed", "sent"]),
+            ),
+            min_size=3,
+            max_size=8,
+        ),
     )
-    def handle(self, id_, sending, answering, meanwhile, patient):
-        due = self.service.message(id_)[0].due_at
-        if patient and due is not None:
-            self.service.now = max(self.service.now, due)
-        self.meanwhile = meanwhile
-        try:
-            self.service.handle(id_, sending, answering)
-        except PowerCut:
-            self.service.die()
+    def handle(self, pick, tries):
+        open_ = [id_ for id_, status in self.status.items() if status not in ENDED]
+        id_ = open_[pick % len(open_)] if open_ else self.take_in(KINDS[pick % 3], 60.0, EMAILS[1])
+        for sending, answering, self.meanwhile in tries:
+            self.pass_time_until_due(id_)
+            try:
+                self.service.handle(id_, sending, answering)
+            except PowerCut:
+                self.service.die()
+            self.every_message_is_in_order()
         self.meanwhile = None
 
-    @rule(seconds=st.sampled_from([0.5, 1.0, 2.0, 5.0, 41.0, 700.0]))
+    def pass_time_until_due(self, id_):
+        due = self.service.message(id_)[0].due_at
+        self.service.now = max(self.service.now, due or 0.0)
+
+    @rule(id_=messages)
+    def handle_at_once(self, id_):
+        self.service.handle(id_)
+
+    @rule(id_=messages, statuses=st.lists(st.sampled_from(FORWARDS), min_size=1, max_size=4))
+    def receipts(self, id_, statuses):
+        self.pass_time_until_due(id_)
+        self.service.handle(id_)
+        for status in statuses:
+            for a in self.service.message(id_)[1]:
+                self.service.store.receive(Receipt(a.provider, a.id, status, self.service.now))
+            self.every_message_is_in_order()
+
+    @rule(seconds=st.sampled_from([1.0, 5.0, 41.0, 700.0]))
     def wait(self, seconds):
         self.service.now += seconds
+        for missed in self.service.store.overdue(self.service.now, 100):
+            self.service.store.receive(missed)
 
     @rule()
     def crash(self):
         self.service.die()
 
     @rule(id_=messages)
-    def cancel(self, id_):
+    def call_off(self, id_):
+        self.approve(id_)
         self.service.store.cancel_message(id_, self.service.now)
 
-    @rule(id_=messages)
     def approve(self, id_):
         if id_ in self.codes:
             Guess(self.service.store)(CODE, self.codes[id_], at=self.service.now)
-
-    @rule(id_=messages, statuses=st.lists(st.sampled_from(FORWARDS), min_size=1, max_size=4))
-    def receipts(self, id_, statuses):
-        for status in statuses:
-            for a in self.service.message(id_)[1]:
-                self.service.store.receive(Receipt(a.provider, a.id, status, self.service.now))
-            self.every_message_is_in_order()
-
-    @rule()
-    def miss_receipts(self):
-        for missed in self.service.store.overdue(self.service.now, 100):
-            self.service.store.receive(missed)
 
     # ------------------------------------------------------------------ what has to hold
 
     def before_claim(self, id_):
         """Let another process be first."""
         if self.meanwhile == "claimed":
-            self.approve(id_)
-            self.cancel(id_)
+            self.call_off(id_)
 
     def check_send(self, out):
         """Look at what is about to be sent: it is claimed, kept, in time and still wanted."""
@@ -155,8 +172,9 @@ class Delivery(RuleBasedStateMachine):
 
     @invariant()
     def every_message_is_in_order(self):
+        self.service.flush()
         for id_, before in self.status.items():
-            m, attempts = self.service.message(id_)
+            m, attempts = self.service.store.message(id_)
             self.check_progress(before, m.status)
             self.check_message(m, attempts)
             self.check_attempts(m, attempts)
@@ -213,16 +231,16 @@ class Delivery(RuleBasedStateMachine):
 
     def drain(self):
         for _ in range(30 * len(self.status)):
-            found = [self.service.message(id_)[0] for id_ in self.status]
+            self.service.flush()
+            found = [self.service.store.message(id_)[0] for id_ in self.status]
             due = [(m.due_at, m.id) for m in found if m.due_at is not None]
             if not due:
                 break
             at, id_ = min(due)
             self.service.now = max(self.service.now, at)
             self.service.handle(id_, *self.weather)
-        self.service.now += 10_000
-        self.miss_receipts()
+        self.wait(10_000)
 
 
 TestDelivery = Delivery.TestCase
-TestDelivery.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestDelivery.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

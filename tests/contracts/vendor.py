@@ -1,6 +1,6 @@
 """A vendor that does what a test says, dies when told to, and remembers what it really took."""
 
-from otp_messaging_agent.errors import LookupUnsupported, Scope, SendError
+from otp_messaging_agent.errors import Forged, LookupUnsupported, Scope, SendError
 from otp_messaging_agent.message import Status
 from otp_messaging_agent.providers.base import Sent
 
@@ -18,7 +18,7 @@ REFUSALS = {
     "down": SendError("provider_unavailable"),
     "no such number": SendError("invalid_number", permanent=True, scope=Scope.RECIPIENT),
     "wrong channel": SendError("not_mobile", permanent=True, scope=Scope.CHANNEL),
-    "bad account": SendError("auth_failed", permanent=True, scope=Scope.PROVIDER),
+    "bad account": SendError("auth_failed", permanent=True, scope=Scope.ACCOUNT),
 }
 TAKES = ("take", "take and tell", "take, then cut", "take, then die")
 LOSES = ("cut before", "die before", "bug")
@@ -68,6 +68,9 @@ class Vendor:
         if self.answering == "cannot say":
             raise LookupUnsupported
         return Sent(out.attempt_id) if out.attempt_id in self.taken else None
+
+    def hear(self, callback):
+        raise Forged
 
     def poll(self, now):
         return []

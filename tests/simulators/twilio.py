@@ -22,6 +22,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from otp_messaging_agent.message import Channel
+from otp_messaging_agent.providers import twilio
+from otp_messaging_agent.providers.base import Context
+
 ACCOUNT = "AC" + "0a" * 16
 TOKEN = "t0ken-of-the-simulator"
 PATH = re.compile(r"/2010-04-01/Accounts/(\w+)/(Messages|Calls)(?:/(\w+))?\.json")
@@ -289,3 +293,40 @@ def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:
         "error_code": None,
         "error_message": None,
     }
+
+
+class Peer:
+    """What `tests/contracts/test_providers.py` drives."""
+
+    def __init__(self) -> None:
+        self._sim = TwilioSimulator()
+
+    def make(self, channel: Channel, **context: Any) -> twilio.Twilio:
+        del channel
+        given = {"account_sid": ACCOUNT, "auth_token": TOKEN, "base_url": self._sim.url}
+        settings = twilio.Settings(**given, from_number="+15005550006")
+        return twilio.make(settings, Context("twilio", None, time.time, time.sleep, **context))
+
+    def do(self, kind: str) -> None:
+        reply = {
+            "permanent": error(400, 21614),
+            "account": error(401, 20003),
+            "temporary": server_error(accepted=False, status=503),
+            "busy": rate_limited(7),
+            "hang": hang(30),
+            "cut": cut(accepted=True),
+            "garbage": garbage(b"<html>"),
+        }[kind]
+        for to in ("+447700900001", "whatsapp:+447700900001"):
+            self._sim._scripts[to].clear()
+            self._sim.script(to, [reply])
+
+    def taken(self) -> int:
+        return len(self._sim.accepted)
+
+    def __enter__(self) -> Self:
+        self._sim.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sim.__exit__()
