@@ -32,6 +32,7 @@ REACH = {
     "recipient": lambda a, b: True,
     "channel": lambda a, b: a.channel is b.channel,
     "provider": lambda a, b: a.provider == b.provider,
+    "account": lambda a, b: a.provider == b.provider,
 }
 """What a permanent failure says of later attempts: none like this."""
 
