@@ -6,38 +6,40 @@ import os
 import threading
 from collections.abc import Callable
 
-_DRAW = 1024
+_DRAW = 4096
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
 def _base32(number: int, digits: int) -> str:
-    return "".join(_ALPHABET[number >> 5 * i & 31] for i in reversed(range(digits)))
+    """Return an even number of *digits*, two at a time."""
+    return "".join([_PAIRS[number >> 5 * i & 1023] for i in range(digits - 2, -1, -2)])
 
 
 class Entropy:
-    """Random bytes of the system, drawn a few kilobytes at a time; safe between threads.
+    """Random bytes of the system, drawn a few kilobytes at a time, a supply for each thread.
 
     Every draw from the system gives up the interpreter to another thread, which costs more than
-    the bytes. A child process starts with an empty supply, so it never repeats its parent's.
+    the bytes; under a lock it would leave all others waiting for it. A child process starts with
+    an empty supply, so it never repeats its parent's.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._supply = b""
+        self._own = threading.local()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._drop)
 
     def _drop(self) -> None:
-        self._lock = threading.Lock()
-        self._supply = b""
+        self._own = threading.local()
 
     def take(self, count: int) -> bytes:
         """Return *count* bytes that nobody else gets."""
-        with self._lock:
-            if len(self._supply) < count:
-                self._supply = os.urandom(max(_DRAW, count))
-            taken, self._supply = self._supply[:count], self._supply[count:]
-        return taken
+        own = self._own
+        supply, at = getattr(own, "supply", (b"", 0))
+        if len(supply) - at < count:
+            supply, at = os.urandom(max(_DRAW, count)), 0
+        own.supply = supply, at + count
+        return bytes(supply[at : at + count])
 
 
 entropy = Entropy()
@@ -57,9 +59,10 @@ class Ids:
 
     def __call__(self, prefix: str) -> str:
         """Return a new id, e.g. `msg_01k...`."""
+        drawn = int.from_bytes(entropy.take(10), "big") >> 1  # not under the lock: it may wait
         with self._lock:
-            ms = max(int(self._clock() * 1000), self._last[0])
-            fresh = ms > self._last[0]
-            tail = int.from_bytes(entropy.take(10), "big") >> 1 if fresh else self._last[1] + 1
+            last, tail = self._last
+            ms = max(int(self._clock() * 1000), last)
+            tail = drawn if ms > last else tail + 1
             self._last = (ms, tail)
         return f"{prefix}_{_base32(ms, 10)}{_base32(tail, 16)}"

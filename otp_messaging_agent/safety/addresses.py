@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
-from phonenumbers import PhoneMetadata, PhoneNumberType, ValidationResult
+from phonenumbers import PhoneMetadata, ValidationResult
 
 _SEPARATORS = re.compile(
     r"[\s.()\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2212\u2060-\u2069\ufeff-]"
@@ -20,7 +20,6 @@ _DIGITS = re.compile(r"\+[0-9]{4,20}", re.ASCII)
 _LONGEST = 64
 _FORM = "must be a phone number in international form: + and country code first, e.g. +447700900001"
 _COSTLY = "must not be a premium-rate, shared-cost, satellite or international-network number"
-_COSTLY_TYPES = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST})
 _COSTLY_CODES = frozenset({808, 870, 878, 881, 882, 883, 979})
 """ITU-T E.164 codes of no country: shared cost, Inmarsat, personal (UPT), satellite, networks,
 premium (https://www.itu.int/pub/T-SP-E.164D)."""
@@ -78,13 +77,15 @@ def _parsed(text: str) -> phonenumbers.PhoneNumber:
 
 
 def _is_costly(number: phonenumbers.PhoneNumber) -> bool:
-    if number.country_code in _COSTLY_CODES:
+    """Ask the plan of the country code, all kinds and regions of it in one pattern."""
+    country_code = number.country_code or 0
+    if country_code in _COSTLY_CODES:
         return True
-    kind = phonenumbers.number_type(number)
-    if kind != PhoneNumberType.UNKNOWN:
-        return kind in _COSTLY_TYPES
+    costly, plain, _ = _plan(country_code)
     national = phonenumbers.national_significant_number(number)
-    return _looks_costly(number.country_code or 0, national[:_LEADING])
+    if costly.fullmatch(national):
+        return True
+    return not plain.fullmatch(national) and _looks_costly(country_code, national[:_LEADING])
 
 
 _LEADING = 7
