@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, SecretStr, model_validator
+from pydantic_core import from_json
 
 from ..errors import Forged, LookupUnsupported, Scope, SendError
 from ..message import Channel, Inbound, MessageType, Receipt, Status
@@ -141,7 +142,7 @@ class Meta:
         )
         if not str(answer.status).startswith("2"):
             raise refusal(answer, _told(answer), VERDICTS)
-        return Sent(_Theirs.model_validate(json.loads(answer.body)["messages"][0]).id)
+        return Sent(_Theirs.model_validate(from_json(answer.body)["messages"][0]).id)
 
     def _body(self, out: Outgoing) -> bytes:
         template = self._settings.templates.get(out.type)
@@ -176,9 +177,10 @@ class Meta:
         if not _same(ours, signature):
             raise Forged
         statuses, messages = self._read(callback.body)
+        written = [m for m in messages if m.text and re.fullmatch("[0-9]{5,15}", m.sender or "")]
         return Heard(
             [self._receipt(s, callback.at) for s in statuses if s.status in STATUSES],
-            [self._inbound(m, callback.at) for m in messages if m.text and _is_number(m)],
+            [self._inbound(m, callback.at) for m in written],
         )
 
     def _challenge(self, query: Mapping[str, str]) -> str:
@@ -193,7 +195,7 @@ class Meta:
 
     def _read(self, body: bytes) -> tuple[list[_Status], list[_Message]]:
         try:
-            changes = [c for entry in json.loads(body)["entry"] for c in entry["changes"]]
+            changes = [c for entry in from_json(body)["entry"] for c in entry["changes"]]
             # other fields tell of templates, accounts, calls
             values = [c["value"] for c in changes if c["field"] == "messages"]
             sender = self._settings.phone_number_id  # an app's numbers share its webhook
@@ -202,7 +204,7 @@ class Meta:
                 [_Status.model_validate(s) for v in ours for s in v.get("statuses", ())],
                 [_Message.model_validate(m) for v in ours for m in v.get("messages", ())],
             )
-        except (LookupError, TypeError, AttributeError, RecursionError) as e:
+        except (LookupError, TypeError, AttributeError) as e:
             raise ValueError(type(e).__name__) from None
 
     def _receipt(self, status: _Status, now: float) -> Receipt:
@@ -240,10 +242,6 @@ def _told(answer: Answer) -> str | None:
     no_sender = re.search(rb'"error_subcode"\s*:\s*(33)\b', answer.body)  # of code 100
     told = no_sender or re.search(rb'"code"\s*:\s*([0-9]{1,9})\b', answer.body)
     return told[1].decode() if told else None
-
-
-def _is_number(message: _Message) -> bool:
-    return re.fullmatch("[0-9]{5,15}", message.sender or "") is not None
 
 
 def _same(ours: str, theirs: str) -> bool:
