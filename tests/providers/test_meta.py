@@ -193,9 +193,10 @@ def test_what_nobody_could_use_any_more_is_not_sent(sim, provider, left, sends):
 
 
 def test_the_address_and_the_version_are_as_configured(sim):
-    provider = make(sim, api_version="v99.1", base_url=f"{sim.url}/")
-    provider.send(out(), timeout=5)
+    make(sim, api_version="v99.1").send(out(), timeout=5)
     assert sim.accepted[0].path == f"/v99.1/{NUMBER_ID}/messages"
+    behind = make(sim, base_url="https://proxy.example.com/meta/")
+    assert behind._url == f"https://proxy.example.com/meta/v25.0/{NUMBER_ID}/messages"
 
 
 def test_without_another_address_the_api_is_metas():
