@@ -52,7 +52,7 @@ def _headers(given: dict[str, SecretStr]) -> dict[str, SecretStr]:
         if not re.fullmatch("[\t -~]*", value.get_secret_value()):
             msg = "a value must be ASCII text without line breaks"
             raise ValueError(msg)
-        templates.used(value.get_secret_value(), templates.IDS)
+        templates.used(value.get_secret_value(), templates.LABELS)
     return given
 
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-IDS = frozenset({"attempt_id", "message_id"})
-WORDS = IDS | {"to", "to_digits", "from", "code", "channel", "type", "validity_seconds"}
+LABELS = frozenset({"attempt_id", "message_id", "channel"})
+WORDS = LABELS | {"to", "to_digits", "from", "code", "type", "validity_seconds"}
 PLACEHOLDERS = WORDS | {"content", "spoken", "subject", "callback", "unsubscribe"}
 
 Values = Mapping[str, str | int | None]
