@@ -131,6 +131,7 @@ class Message:
     `due_at`: when to try next; None = nothing left to do. While `sending` it is the end of the
     lease: a claim whose worker died comes due again by itself.
     `version`: grows with each claim and verdict; a stale holder changes nothing.
+    `exempt`: goes out whatever the recipient has opted out of, as the answer to a STOP does.
     """
 
     id: str
@@ -156,6 +157,7 @@ class Message:
     cost: float = 0.0
     tries: int = 0
     version: int = 0
+    exempt: bool = False
 
     @property
     def rank(self) -> int:
@@ -169,6 +171,7 @@ class Attempt:
 
     `decision`: why this channel, as JSON (`flow.route.Decision.as_json`).
     `receipt_by`: when a receipt is overdue; None = this provider gives none.
+    `parts`: message parts it was priced by; `duplicate`: another attempt had arrived already.
     """
 
     id: str
@@ -191,6 +194,8 @@ class Attempt:
     receipt_status: Status | None = None
     receipt_at: float | None = None
     lookups: int = 0
+    parts: int = 1
+    duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, null, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, null, select, true, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
-from ...message import Receipt, Status
-from .schema import attempts, messages
+from ...message import Outcome, Receipt, Status
+from ..base import Joined
+from .schema import attempts, counters, messages, parked_receipts
 
 PROGRESS = {
     Status.SENT: 1,
@@ -18,19 +21,39 @@ PROGRESS = {
 }
 """How far a receipt says a message came; a receipt never takes it back."""
 
+ARRIVED = (Status.DELIVERED, Status.READ)
+PARKED_MOST = 10_000
+"""Receipts of unknown sends that are kept for later; more are only counted."""
 
-def receive(conn: Connection, calls: Sequence[Receipt]) -> list[bool]:
-    """Join receipts to their attempts and messages, forwards only."""
-    return [_receive(conn, r) for r in calls]
+UNKNOWN = "receipts_unknown"
+_SOME = 500
 
 
-def _receive(conn: Connection, r: Receipt) -> bool:
+def receive(conn: Connection, calls: Sequence[tuple[Receipt, float]]) -> list[Joined | None]:
+    """Join receipts to their attempts and messages, forwards only; park those that meet none."""
+    joined = [join(conn, receipt) for receipt, _ in calls]
+    left = [call for call, found in zip(calls, joined, strict=True) if found is None]
+    if left:
+        held = conn.execute(select(func.count()).select_from(parked_receipts)).scalar_one()
+        room = max(0, PARKED_MOST - held)
+        if left[:room]:
+            conn.execute(insert(parked_receipts), [_parked(r, at) for r, at in left[:room]])
+        count(conn, [(UNKNOWN, len(left[room:]))])
+    return joined
+
+
+def join(conn: Connection, r: Receipt) -> Joined | None:
+    """Join one receipt; None where no attempt has its id."""
     row = conn.execute(
         select(
             attempts.c.id,
             attempts.c.message_id,
+            attempts.c.number,
             attempts.c.receipt_status,
+            attempts.c.cost,
             messages.c.status,
+            messages.c.tries,
+            messages.c.due_at,
         )
         .join_from(attempts, messages, messages.c.id == attempts.c.message_id)
         .where(
@@ -41,31 +64,145 @@ def _receive(conn: Connection, r: Receipt) -> bool:
         .limit(1)
     ).one_or_none()
     if row is None:
-        return False
-    new = PROGRESS[r.status]
-    if new > PROGRESS.get(row.receipt_status, 0):
-        conn.execute(
-            update(attempts)
-            .where(attempts.c.id == row.id)
-            .values(
-                receipt_status=r.status.value,
-                receipt_at=r.at,
-                receipt_by=attempts.c.receipt_by if r.status is Status.SENT else null(),
-                error_code=r.error_code,
-            )
-        )
-    if new > PROGRESS.get(row.status, len(PROGRESS)):
+        return None
+    if PROGRESS[r.status] > PROGRESS.get(row.receipt_status, 0):
+        _mark(conn, r, row)
+    last = row.number == row.tries
+    if _moves(r, row, last=last):
         conn.execute(
             update(messages)
             .where(messages.c.id == row.message_id)
             .values(
                 status=r.status.value,
+                due_at=None,
                 finished_at=r.at,
                 error_code=r.error_code,
                 version=messages.c.version + 1,
             )
         )
-    return True
+    return Joined(row.message_id, row.id, r.status, last)
+
+
+def _moves(r: Receipt, row: Row[Any], *, last: bool) -> bool:
+    """Whether the message becomes what the receipt says.
+
+    That it arrived is true whatever was tried since; that it did not, only of the last try. A
+    message that is being sent again is left to the verdict of that send.
+    """
+    if row.status == Status.SENDING:
+        return False
+    new, now = PROGRESS[r.status], PROGRESS.get(row.status)
+    if r.status in ARRIVED:
+        return now is None or new > now
+    return last and row.due_at is None and now is not None and new > now
+
+
+def _mark(conn: Connection, r: Receipt, row: Row[Any]) -> None:
+    values: dict[str, Any] = {
+        "receipt_status": r.status.value,
+        "receipt_at": r.at,
+        "receipt_by": attempts.c.receipt_by if r.status is Status.SENT else null(),
+        "error_code": r.error_code,
+        "error_detail": r.error_detail,
+        "scope": r.scope,
+    }
+    if r.status in ARRIVED and _arrived(conn, row.message_id, beside=row.id):
+        values["duplicate"] = true()
+    if r.cost is not None:
+        values["cost"] = r.cost
+        conn.execute(
+            update(messages)
+            .where(messages.c.id == row.message_id)
+            .values(cost=messages.c.cost + r.cost - row.cost)
+        )
+    conn.execute(update(attempts).where(attempts.c.id == row.id).values(values))
+
+
+def _arrived(conn: Connection, message_id: str, *, beside: str) -> bool:
+    """Whether another attempt arrived, as far as its provider says."""
+    found = select(attempts.c.id).where(
+        attempts.c.message_id == message_id,
+        attempts.c.id != beside,
+        attempts.c.outcome == Outcome.SENT.value,
+        attempts.c.receipt_status.in_(ARRIVED)
+        | (attempts.c.receipt_status.is_(None) & attempts.c.receipt_by.is_(None)),
+    )
+    return conn.execute(found.limit(1)).first() is not None
+
+
+def keep_arrived(conn: Connection, message_id: str, attempt_id: str, now: float) -> None:
+    """After a later try: where an earlier one has arrived meanwhile, the message has."""
+    if _arrived(conn, message_id, beside=attempt_id):
+        conn.execute(
+            update(messages)
+            .where(messages.c.id == message_id, messages.c.status.not_in(ARRIVED))
+            .values(status=Status.DELIVERED.value, due_at=None, finished_at=now, error_code=None)
+        )
+
+
+def _parked(r: Receipt, now: float) -> dict[str, Any]:
+    return {
+        "provider": r.provider,
+        "provider_message_id": r.provider_message_id,
+        "status": r.status.value,
+        "at": r.at,
+        "error_code": r.error_code,
+        "error_detail": r.error_detail,
+        "scope": r.scope,
+        "cost": r.cost,
+        "received_at": now,
+    }
+
+
+def any_parked(conn: Connection) -> bool:
+    """Whether anything is parked: asked twice a second, so that an idle service writes nothing."""
+    return conn.execute(select(parked_receipts.c.number).limit(1)).first() is not None
+
+
+def join_parked(conn: Connection, calls: Sequence[float]) -> list[list[Joined]]:
+    """Join what is parked where its attempt is known by now; drop what is older than asked."""
+    return [_join_parked(conn, before) for before in calls]
+
+
+def _join_parked(conn: Connection, before: float) -> list[Joined]:
+    p = parked_receipts
+    known = select(p).join(
+        attempts,
+        (attempts.c.provider == p.c.provider)
+        & (attempts.c.provider_message_id == p.c.provider_message_id),
+    )
+    found = conn.execute(known.order_by(p.c.number).limit(_SOME)).all()
+    joined = [join(conn, _receipt(row)) for row in found]
+    conn.execute(delete(p).where(p.c.number.in_([row.number for row in found])))
+    dropped = conn.execute(delete(p).where(p.c.received_at < before)).rowcount
+    count(conn, [(UNKNOWN, dropped)])
+    return [j for j in joined if j is not None]
+
+
+def _receipt(row: Row[Any]) -> Receipt:
+    return Receipt(
+        row.provider,
+        row.provider_message_id,
+        Status(row.status),
+        row.at,
+        row.error_code,
+        row.error_detail,
+        row.scope,
+        row.cost,
+    )
+
+
+def count(conn: Connection, calls: Sequence[tuple[str, int]]) -> list[None]:
+    """Add to counters."""
+    for name, by in calls:
+        if by:
+            new = upsert(counters).values(name=name, value=by)
+            conn.execute(
+                new.on_conflict_do_update(
+                    index_elements=["name"], set_={"value": counters.c.value + by}
+                )
+            )
+    return [None] * len(calls)
 
 
 def overdue(conn: Connection, now: float, limit: int) -> list[Receipt]:

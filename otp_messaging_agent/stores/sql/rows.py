@@ -42,6 +42,7 @@ _PLAIN = (
     "cost",
     "tries",
     "version",
+    "exempt",
 )
 
 
@@ -112,6 +113,7 @@ ATTEMPT = (
     "cost",
     "decision",
     "lookups",
+    "parts",
 )
 """Columns of an attempt as it begins."""
 
@@ -145,6 +147,7 @@ def attempt_row(a: Attempt) -> dict[str, Any]:
         "cost": a.cost,
         "decision": json.dumps(dict(a.decision), separators=(",", ":")),
         "lookups": 0,
+        "parts": a.parts,
     }
 
 
@@ -154,6 +157,7 @@ def attempt(row: Mapping[Any, Any]) -> Attempt:
     values["channel"] = Channel(row["channel"])
     values["outcome"] = Outcome(row["outcome"]) if row["outcome"] else None
     values["receipt_status"] = Status(row["receipt_status"]) if row["receipt_status"] else None
+    values["duplicate"] = bool(row["duplicate"])
     values["decision"] = json.loads(row["decision"]) if row["decision"] else {}
     return Attempt(**values)
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData()
@@ -52,6 +53,7 @@ messages = Table(
     Column("cost", Float, nullable=False, default=0.0),
     Column("tries", Integer, nullable=False, default=0),
     Column("version", Integer, nullable=False, default=0),
+    Column("exempt", Boolean, nullable=False, default=False, server_default=false()),
     Column("key_id", String(40)),
 )
 Index(
@@ -102,6 +104,8 @@ attempts = Table(
     Column("receipt_status", String(16)),
     Column("receipt_at", Float),
     Column("lookups", Integer, nullable=False, default=0),
+    Column("parts", Integer, nullable=False, default=1, server_default="1"),
+    Column("duplicate", Boolean, nullable=False, default=False, server_default=false()),
 )
 Index("attempts_message", attempts.c.message_id, attempts.c.number)
 Index("attempts_started", attempts.c.started_at)
@@ -214,3 +218,60 @@ Index(
     sqlite_where=inbox.c.receipt_due.is_not(None),
     postgresql_where=inbox.c.receipt_due.is_not(None),
 )
+
+parked_receipts = Table(
+    "parked_receipts",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("provider", String(64), nullable=False),
+    Column("provider_message_id", String(128), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("error_code", String(64)),
+    Column("error_detail", String(500)),
+    Column("scope", String(16)),
+    Column("cost", Float),
+    Column("received_at", Float, nullable=False),
+)
+Index("parked_receipts_received", parked_receipts.c.received_at)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("recipient_idx", LargeBinary(32), nullable=False),
+    Column("recipient_enc", LargeBinary, nullable=False),
+    Column("channel", String(16), nullable=False),  # empty: every channel, every category
+    Column("category", String(16), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("at", Float, nullable=False),
+)
+Index(
+    "opt_outs_one",
+    opt_outs.c.recipient_idx,
+    opt_outs.c.channel,
+    opt_outs.c.category,
+    unique=True,
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("provider", String(64), nullable=False),
+    Column("provider_message_id", String(128), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("sender_idx", LargeBinary(32), nullable=False),
+    Column("sender_enc", LargeBinary, nullable=False),
+    Column("text_enc", LargeBinary, nullable=False),
+    Column("at", Float, nullable=False),
+)
+Index("inbound_once", inbound.c.provider, inbound.c.provider_message_id, unique=True)
+Index("inbound_sender", inbound.c.sender_idx)

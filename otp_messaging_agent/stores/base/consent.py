@@ -1,0 +1,54 @@
+"""Consent: who wants no more of what, and what people write to us."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...message import Channel, Inbound, MessageType
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """Somebody wants no more messages.
+
+    recipient: E.164 number or e-mail address. channel, category: None = all of them, where for
+    category "all" is what the configuration's `consent.stop_types` says.
+    source: `inbound`, `link` or `api`.
+    """
+
+    id: str
+    recipient: str
+    at: float
+    source: str
+    channel: Channel | None = None
+    category: MessageType | None = None
+
+
+Blocked = tuple[Channel | None, MessageType | None]
+"""Channel and category of an opt-out, as `OptOut` has them."""
+
+
+class Consent(Protocol):
+    """Who wants no more of what."""
+
+    def opt_out(self, wish: OptOut) -> bool:
+        """Keep *wish*; False where the same (recipient, channel, category) stood already."""
+
+    def opt_in(self, recipient: str, channel: Channel | None) -> int:
+        """Drop what stands of *recipient* on *channel* (None: on all); return how many."""
+
+    def revoke(self, opt_out_id: str) -> bool:
+        """Drop one opt-out; False where there is none."""
+
+    def opt_outs(
+        self, *, limit: int, after: str | None = None, recipient: str | None = None
+    ) -> Sequence[OptOut]:
+        """Return opt-outs, newest first; *after* is the id that the last page ended with."""
+
+    def note(self, inbound: Inbound) -> bool:
+        """Keep what somebody wrote; False where the same came before."""
+
+    def inbound(self, *, limit: int, after: int | None = None) -> Sequence[tuple[int, Inbound]]:
+        """Return what people wrote, newest first, each with a number to page by."""

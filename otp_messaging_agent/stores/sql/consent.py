@@ -1,0 +1,159 @@
+"""Opt-outs and what people write, as operations of the writer and reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from ...message import Channel, Inbound, MessageType
+from ...safety.encryption import Keyring
+from ..base import Blocked, OptOut
+from .schema import inbound, opt_outs
+
+_CHUNK = 500
+
+
+def row_of(wish: OptOut, keys: Keyring) -> dict[str, Any]:
+    """Return the columns of an opt-out."""
+    return {
+        "id": wish.id,
+        "recipient_idx": who(keys, wish.recipient),
+        "recipient_enc": keys.encrypt(
+            wish.recipient, table="opt_outs", column="recipient_enc", row=wish.id
+        ),
+        "channel": wish.channel.value if wish.channel else "",
+        "category": wish.category.value if wish.category else "",
+        "source": wish.source,
+        "at": wish.at,
+    }
+
+
+def who(keys: Keyring, recipient: str) -> bytes:
+    """Return what a person's opt-outs are found by."""
+    return keys.blind_index("consent", recipient.casefold())
+
+
+def wish_of(row: RowMapping, keys: Keyring) -> OptOut:
+    """Return the opt-out a row holds."""
+    return OptOut(
+        id=row["id"],
+        recipient=keys.decrypt(
+            row["recipient_enc"], table="opt_outs", column="recipient_enc", row=row["id"]
+        ),
+        at=row["at"],
+        source=row["source"],
+        channel=Channel(row["channel"]) if row["channel"] else None,
+        category=MessageType(row["category"]) if row["category"] else None,
+    )
+
+
+def opt_out(conn: Connection, calls: Sequence[dict[str, Any]]) -> list[bool]:
+    """Keep wishes; one that stood already changes nothing."""
+    return [
+        conn.execute(upsert(opt_outs).values(row).on_conflict_do_nothing()).rowcount > 0
+        for row in calls
+    ]
+
+
+def opt_in(conn: Connection, calls: Sequence[tuple[bytes, Channel | None]]) -> list[int]:
+    """Drop what stands of a recipient, on one channel or on all."""
+    dropped = []
+    for recipient, channel in calls:
+        gone = delete(opt_outs).where(opt_outs.c.recipient_idx == recipient)
+        if channel is not None:
+            gone = gone.where(opt_outs.c.channel == channel.value)
+        dropped.append(conn.execute(gone).rowcount)
+    return dropped
+
+
+def revoke(conn: Connection, calls: Sequence[str]) -> list[bool]:
+    """Drop single opt-outs."""
+    return [
+        conn.execute(delete(opt_outs).where(opt_outs.c.id == one)).rowcount > 0 for one in calls
+    ]
+
+
+def listed(
+    conn: Connection, limit: int, after: str | None, recipient: bytes | None
+) -> Sequence[RowMapping]:
+    """Return opt-outs, newest first."""
+    query = select(opt_outs).order_by(opt_outs.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(opt_outs.c.id < after)
+    if recipient is not None:
+        query = query.where(opt_outs.c.recipient_idx == recipient)
+    return conn.execute(query).mappings().all()
+
+
+def any_wish(conn: Connection) -> bool:
+    """Whether anybody has opted out of anything: most stores need ask no more."""
+    return conn.execute(select(opt_outs.c.id).limit(1)).first() is not None
+
+
+def wishes(conn: Connection, people: Iterable[bytes]) -> Mapping[bytes, list[Blocked]]:
+    """Return what each of *people* has opted out of; who has not is not in it."""
+    asked = list(dict.fromkeys(people))
+    found: dict[bytes, list[Blocked]] = {}
+    for start in range(0, len(asked), _CHUNK):
+        rows = conn.execute(
+            select(opt_outs.c.recipient_idx, opt_outs.c.channel, opt_outs.c.category).where(
+                opt_outs.c.recipient_idx.in_(asked[start : start + _CHUNK])
+            )
+        )
+        for idx, channel, category in rows:
+            wish = (
+                Channel(channel) if channel else None,
+                MessageType(category) if category else None,
+            )
+            found.setdefault(idx, []).append(wish)
+    return found
+
+
+def inbound_row(i: Inbound, keys: Keyring) -> dict[str, Any]:
+    """Return the columns of what somebody wrote."""
+    row = f"{i.provider}/{i.provider_message_id}"
+    return {
+        "provider": i.provider,
+        "provider_message_id": i.provider_message_id,
+        "channel": i.channel.value,
+        "sender_idx": who(keys, i.sender),
+        "sender_enc": keys.encrypt(i.sender, table="inbound", column="sender_enc", row=row),
+        "text_enc": keys.encrypt(i.text, table="inbound", column="text_enc", row=row),
+        "at": i.at,
+    }
+
+
+def inbound_of(found: RowMapping, keys: Keyring) -> tuple[int, Inbound]:
+    """Return what somebody wrote, with its number."""
+    row = f"{found['provider']}/{found['provider_message_id']}"
+
+    def opened(column: str) -> str:
+        return keys.decrypt(found[column], table="inbound", column=column, row=row)
+
+    return found["number"], Inbound(
+        found["provider"],
+        found["provider_message_id"],
+        Channel(found["channel"]),
+        opened("sender_enc"),
+        opened("text_enc"),
+        found["at"],
+    )
+
+
+def note(conn: Connection, calls: Sequence[dict[str, Any]]) -> list[bool]:
+    """Keep what people wrote, each once."""
+    return [
+        conn.execute(upsert(inbound).values(row).on_conflict_do_nothing()).rowcount > 0
+        for row in calls
+    ]
+
+
+def written(conn: Connection, limit: int, after: int | None) -> Sequence[RowMapping]:
+    """Return what people wrote, newest first."""
+    query = select(inbound).order_by(inbound.c.number.desc()).limit(limit)
+    if after is not None:
+        query = query.where(inbound.c.number < after)
+    return conn.execute(query).mappings().all()
