@@ -14,14 +14,14 @@ from ...message import MessageType
 from ..base import Outgoing
 
 PLACEHOLDERS = ("code", "content", "minutes", "subject", "unsubscribe")
-TELLING = frozenset({"{code}", "{content}"})
+TELLING = ("code", "content")
 """What tells one message from another where a template is all that was sent."""
 
 
 class ContentTemplate(BaseModel):
     """An approved template: its `HX...` and, for each of its variables, a text with placeholders.
 
-    Twilio takes no empty value, line break, tab or run of blanks in one
+    Twilio takes no empty value, line break, tab or run of blanks in a variable
     (https://www.twilio.com/docs/api/errors/21656).
     """
 
@@ -35,13 +35,10 @@ class ContentTemplate(BaseModel):
     @field_validator("variables")
     @classmethod
     def _known(cls, variables: Mapping[str, str]) -> Mapping[str, str]:
-        parts = [part for text in variables.values() for part in Formatter().parse(text)]
-        if any(
-            name is not None and (name not in PLACEHOLDERS or spec or conversion)
-            for _, name, spec, conversion in parts
-        ):
-            msg = f"a placeholder must be one of {', '.join(f'{{{p}}}' for p in PLACEHOLDERS)}"
-            raise ValueError(msg)
+        for _, name, spec, conversion in _parts(variables):
+            if name is not None and (name not in PLACEHOLDERS or spec or conversion):
+                msg = f"a placeholder must be one of {', '.join(f'{{{p}}}' for p in PLACEHOLDERS)}"
+                raise ValueError(msg)
         return variables
 
     def fill(self, out: Outgoing) -> dict[str, str]:
@@ -49,24 +46,43 @@ class ContentTemplate(BaseModel):
 
         Minutes are those left to use a code.
         """
-        left = "" if out.validity is None else str(math.ceil(out.validity / 60))
-        known = {
-            "code": out.code or "",
-            "content": out.content,
-            "minutes": left,
-            "subject": out.subject or "",
-            "unsubscribe": out.unsubscribe or "",
-        }
-        filled = {k: " ".join(v.format_map(known).split()) for k, v in self.variables.items()}
-        if not all(filled.values()):
-            detail = "a variable of the template is empty"
+        known = _known(out)
+        filled = {k: _plain(v.format_map(known)) for k, v in self.variables.items()}
+        if not all(known[name] for name in self._names()):
+            detail = "nothing stands for a placeholder"
             raise SendError("misconfigured", permanent=True, detail=detail)
         return filled
 
-    @property
-    def tells_apart(self) -> bool:
-        """Whether the variables hold what tells one message from another."""
-        return any(name in text for name in TELLING for text in self.variables.values())
+    def is_in(self, body: str, out: Outgoing) -> bool:
+        """Whether *body* holds the code or the text of *out*, as far as they were put in."""
+        known = _known(out)
+        told = [known[name] for name in TELLING if name in self._names()]
+        return bool(told) and all(value and value in body for value in told)
+
+    def _names(self) -> set[str]:
+        return {name for _, name, _, _ in _parts(self.variables) if name is not None}
+
+
+Part = tuple[str, str | None, str | None, str | None]
+
+
+def _parts(variables: Mapping[str, str]) -> list[Part]:
+    return [part for text in variables.values() for part in Formatter().parse(text)]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _known(out: Outgoing) -> dict[str, str]:
+    """Return placeholder -> what it stands for, empty where there is nothing."""
+    return {
+        "code": out.code or "",
+        "content": _plain(out.content),
+        "minutes": "" if out.validity is None else str(max(1, math.ceil(out.validity / 60))),
+        "subject": _plain(out.subject or ""),
+        "unsubscribe": out.unsubscribe or "",
+    }
 
 
 class Settings(BaseModel):
