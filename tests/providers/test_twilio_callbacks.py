@@ -191,6 +191,16 @@ def test_a_call_that_comes_in_is_none_of_ours():
     assert hear({"CallSid": CA, "CallStatus": "completed", "Direction": "inbound"}) == Heard()
 
 
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Live in another zone than UTC."""
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     ("told", "at"),
     [
@@ -202,7 +212,7 @@ def test_a_call_that_comes_in_is_none_of_ours():
         ("", AT),
     ],
 )
-def test_a_time_is_twilios_where_it_tells_one(told, at):
+def test_a_time_is_twilios_where_it_tells_one(told, at, elsewhere):
     fields = {"CallSid": CA, "CallStatus": "completed", "Timestamp": told}
     assert hear(fields).receipts[0].at == at
 

@@ -74,9 +74,9 @@ def test_every_placeholder_stands_for_its_part(sim):
 
 
 def test_what_twilio_takes_in_no_variable_becomes_a_blank(sim):
-    provider = make(sim, alert={"sid": OTHER, "variables": {"text": "{content}"}})
+    provider = make(sim, alert={"sid": OTHER, "variables": {"text": "So:\n{content}"}})
     provider.send(out(type_=MessageType.ALERT, content=" a\n\nb\tc      d "), timeout=5)
-    assert variables(sim) == {"text": "a b c d"}
+    assert variables(sim) == {"text": "So: a b c d"}
 
 
 @pytest.mark.parametrize(
@@ -158,6 +158,14 @@ def test_a_template_that_always_says_the_same_cannot_be_told_from_another(sim):
     lost(sim, make(sim, otp=same), out())
     with pytest.raises(LookupUnsupported):
         make(sim, otp=same).lookup(out(), since=begun, timeout=5)
+
+
+def test_what_is_known_to_be_another_leaves_no_question(sim):
+    begun, provider = time.time(), make(sim, otp=OTP)
+    provider.send(out(code="999999", attempt_id="m0.1"), timeout=5)
+    with pytest.raises(LookupUnsupported):
+        make(sim, otp=OTP).lookup(out(), since=begun, timeout=5)
+    assert provider.lookup(out(), since=begun, timeout=5) is None
 
 
 def test_where_there_is_none_it_was_not_taken(sim):
