@@ -223,6 +223,21 @@ def test_a_code_travels_with_its_lifetime_and_is_the_right_one(sim, tmp_path):
         assert agent.verify_otp(PLAIN, code).verified
 
 
+def test_a_code_can_go_out_as_an_approved_template(sim, tmp_path):
+    template = {"sid": "HX" + "4a" * 16, "variables": {"1": "{code}"}}
+    sim.templates[template["sid"]] = "{{1}} is your code."
+    given = config(sim.url)
+    given["channels"]["WhatsApp"]["api_config"]["content_templates"] = {"otp": template}
+    with IntelligentOTPAgent(given, tmp_path / "data") as agent:
+        agent.start_processing()
+        made = agent.send_otp(PLAIN, preferred_channel="WhatsApp")
+        until(lambda: finished(agent, made.message_id))
+        (entry,) = sim.accepted
+        assert (entry["to"], entry["form"]["ContentSid"]) == (f"whatsapp:{PLAIN}", template["sid"])
+        code = entry["body"].removesuffix(" is your code.")
+        assert agent.verify_otp(PLAIN, code).verified
+
+
 def test_a_code_can_be_spoken(sim, tmp_path):
     with IntelligentOTPAgent(config(sim.url), tmp_path / "data") as agent:
         agent.start_processing()

@@ -2,7 +2,7 @@
 
 Answers have the shape of https://www.twilio.com/docs/messaging/api/message-resource and
 https://www.twilio.com/docs/voice/api/call-resource. What happens to a request is scripted by its
-recipient; without a script it is accepted.
+recipient; without a script it is accepted. It signs what it reports with the SDK's own validator.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.error import HTTPError
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.request import Request, urlopen
+
+from twilio.request_validator import RequestValidator
 
 from otp_messaging_agent.message import Channel
 from otp_messaging_agent.providers import twilio
@@ -31,6 +35,14 @@ TOKEN = "t0ken-of-the-simulator"
 PATH = re.compile(r"/2010-04-01/Accounts/(\w+)/(Messages|Calls)(?:/(\w+))?\.json")
 FIELDS = {"to": "To", "from": "From", "service": "MessagingServiceSid", "body": "Body"}
 FIELDS |= {"twiml": "Twiml", "validity": "ValidityPeriod"}
+SENDER = "+15005550006"
+EVENTS = {
+    "queued": "none",
+    "initiated": "initiated",
+    "ringing": "ringing",
+    "in-progress": "answered",
+}
+"""A call's status -> the event it is reported by; any other by `completed`."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,7 @@ class TwilioSimulator:
         self.connections = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
+        self.templates: dict[str, str] = {}
         self._scripts: dict[str, deque[Reply]] = defaultdict(deque)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.sim = self
@@ -124,9 +137,66 @@ class TwilioSimulator:
         sid = ("SM" if kind == "message" else "CA") + uuid.uuid4().hex
         entry |= {"kind": kind, "sid": sid, "at": self.clock(), "form": dict(form)}
         entry |= {"status": "queued", "direction": "outbound-api", "date_sent": None}
+        if "ContentSid" in form:
+            entry["body"] = self.templates[form["ContentSid"]]
+            for name, value in json.loads(form.get("ContentVariables", "{}")).items():
+                entry["body"] = entry["body"].replace(f"{{{{{name}}}}}", value)
         with self.lock:
             self.accepted.append(entry)
         return entry
+
+    def report(
+        self, sid: str, status: str, error_code: int | None = None, **more: str
+    ) -> int | None:
+        """Report the status of a message or call to the URL given with it, as often as called.
+
+        Returns what was answered, None where nobody asked to be told. more: other parameters;
+        token="..." forges the signature.
+        """
+        (entry,) = [e for e in self.accepted if e["sid"] == sid]
+        entry["status"] = {"initiated": "ringing"}.get(status, status)
+        url, call = entry["form"].get("StatusCallback"), entry["kind"] == "call"
+        event = EVENTS.get(status, "completed")
+        if url is None or (call and event not in entry["form"].get("StatusCallbackEvent", "")):
+            return None
+        if call:
+            fields = {"CallSid": sid, "CallStatus": status, "Direction": "outbound-api"}
+            fields |= {
+                "Timestamp": formatdate(self.clock()),
+                "CallbackSource": "call-progress-events",
+            }
+            fields |= {"CallDuration": "9"} if status == "completed" else {}
+        else:
+            fields = dict.fromkeys(("MessageSid", "SmsSid"), sid)
+            fields |= dict.fromkeys(("MessageStatus", "SmsStatus"), status)
+        fields |= {"To": entry["to"], "From": entry["from"] or SENDER, "ApiVersion": "2010-04-01"}
+        fields |= {} if error_code is None else {"ErrorCode": str(error_code)}
+        return self.post(url, {**fields, **more})
+
+    def write(self, from_: str, body: str, url: str, to: str = SENDER, **more: str) -> int:
+        """Hand the service at *url* what somebody wrote; returns what it answered.
+
+        from_: with `whatsapp:` before it for WhatsApp. more: as for `report`.
+        """
+        sid = "SM" + uuid.uuid4().hex
+        fields = dict.fromkeys(("MessageSid", "SmsSid", "SmsMessageSid"), sid)
+        to = f"whatsapp:{to}" if from_.startswith("whatsapp:") else to
+        fields |= {"From": from_, "To": to, "Body": body, "SmsStatus": "received"}
+        fields |= {"NumMedia": "0", "NumSegments": "1", "ApiVersion": "2010-04-01"}
+        return self.post(url, {**fields, **more})
+
+    def post(self, url: str, fields: Mapping[str, str]) -> int:
+        """Post *fields*, signed as Twilio does, and return the status of the answer."""
+        fields = {"AccountSid": ACCOUNT, "token": TOKEN, **fields}
+        signature = RequestValidator(fields.pop("token")).compute_signature(url, fields)
+        headers = {"X-Twilio-Signature": signature, "User-Agent": "TwilioProxy/1.1"}
+        headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
+        asked = Request(url, urlencode(fields).encode(), headers)  # noqa: S310 - a test's own URL
+        try:
+            with urlopen(asked, timeout=10) as answer:  # noqa: S310
+                return int(answer.status)
+        except HTTPError as e:
+            return e.code
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -157,10 +227,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         sim = self.server.sim
-        form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+        form: dict[str, str] = {}
+        for name, value in parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()):
+            form[name] = f"{form[name]} {value}" if name in form else value
         kind = self._kind(form)
         sim.closing.wait(sim.latency)
-        fault = self._unauthorized() or _fault(kind, form)
+        fault = self._unauthorized() or _fault(kind, form) or self._template_fault(form)
         reply = fault or sim.next_reply(form["To"]) or ok()
         entry = sim.accept(kind, form) if reply.accepted else None
         self._answer(reply, entry and _shown(entry), form.get("To", ""))
@@ -199,6 +271,13 @@ class _Handler(BaseHTTPRequestHandler):
             return error(404, 20404)
         ours = match[1] == ACCOUNT and self.headers["Authorization"] == known
         return None if ours else error(401, 20003)
+
+    def _template_fault(self, form: Mapping[str, str]) -> Reply | None:
+        if form.get("ContentSid", "") not in {"", *self.server.sim.templates}:
+            return error(400, 21655)
+        values = json.loads(form.get("ContentVariables", "{}")).values()
+        ok = all(v and not re.search(r"[\n\t]| {5}", v) for v in values)
+        return None if ok else error(400, 21656)
 
     def _answer(self, reply: Reply, record: dict[str, Any] | None, to: str) -> None:
         body = json.dumps(_refusal(reply, to) if reply.status >= 300 else record).encode()
@@ -248,12 +327,14 @@ def _refusal(reply: Reply, to: str) -> dict[str, Any]:
 def _fault(kind: str, form: Mapping[str, str]) -> Reply | None:
     """Return the refusal that Twilio has for a form that lacks something."""
     wanted = {
-        "message": (("To", 21604), ("From MessagingServiceSid", 21603), ("Body", 21602)),
+        "message": (("To", 21604), ("From MessagingServiceSid", 21603), ("Body ContentSid", 21602)),
         "call": (("To", 21201), ("From", 21213), ("Twiml Url", 21200)),
     }[kind]
     for names, code in wanted:
         if not any(form.get(name) for name in names.split()):
             return error(400, code)
+    if not form.get("StatusCallback", "http:").startswith(("http:", "https:")):
+        return error(400, 21609)
     if not 1 <= int(form.get("ValidityPeriod", 1)) <= 36_000:
         return error(400, 21624)
     prefixed = {form[k].startswith("whatsapp:") for k in ("To", "From") if k in form}
@@ -304,7 +385,7 @@ class Peer:
     def make(self, channel: Channel, **context: Any) -> twilio.Twilio:
         del channel
         given = {"account_sid": ACCOUNT, "auth_token": TOKEN, "base_url": self._sim.url}
-        settings = twilio.Settings(**given, from_number="+15005550006")
+        settings = twilio.Settings(**given, from_number=SENDER)
         return twilio.make(settings, Context("twilio", None, time.time, time.sleep, **context))
 
     def do(self, kind: str) -> None:
