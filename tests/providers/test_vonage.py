@@ -156,8 +156,9 @@ def test_without_limit_or_receipts_only_what_is_needed_is_sent(sim):
 
 
 def test_an_address_may_end_in_a_slash(sim):
-    make(sim, base_url=f"{sim.url}/").send(out(), timeout=5)
-    assert sim.accepted[0].path == "/v1/messages"
+    sim.script(refused(202, {"message_uuid": ID}))
+    make(sim, base_url=f"{sim.url}/proxy/").send(out(), timeout=5)
+    assert sim.requests[0].path == "/proxy/v1/messages"
 
 
 def test_the_api_is_vonages_unless_another_is_named():
