@@ -173,13 +173,17 @@ def test_a_message_can_end_without_an_attempt(store, row, status):
     assert (found.error_code, found.version, attempts) == ("why", 1, [])
 
 
-def test_a_late_verdict_changes_nothing(store, row):
+def test_a_late_verdict_changes_nothing_of_a_message_that_is_sent_again(store, row):
     late, now = attempt(row, 1), attempt(row, 2)
     store.begin(late, 0, LEASE)
     store.settle(failed(late, 1, Status.QUEUED, due_at=NOW + 2))
     store.begin(now, 2, LEASE)
-    before = store.message(row.id)
+    before, (_, running) = store.message(row.id)
     assert store.settle(sent(late, 1)) is False
+    found, (taken, still) = store.message(row.id)
+    assert (found, still) == (before, running)
+    assert taken.outcome is Outcome.SENT  # so that its receipt finds it
+    before = store.message(row.id)
     assert store.settle(failed(late, 2, Status.FAILED, due_at=None)) is False
     assert store.settle(Verdict(row.id, 0, Status.EXPIRED, NOW + 9)) is False
     assert store.settle(Verdict("msg_none", 0, Status.EXPIRED, NOW + 9)) is False
@@ -203,8 +207,9 @@ def test_of_two_verdicts_on_one_claim_one_counts(place):
         ]
         kept = together(ways)
         assert sorted(kept) == [False, True]
-        expected = Status.SENT if kept[0] else Status.QUEUED
-        assert one.message(row.id)[0].status is expected
+        found, (taken,) = one.message(row.id)
+        assert (found.status, found.due_at) == (Status.SENT, None)  # it need not be sent again
+        assert taken.outcome is Outcome.SENT
 
 
 def test_a_canceled_message_is_not_brought_back_by_a_verdict(store, row):

@@ -11,7 +11,7 @@ from ...message import Channel, Outcome, Status
 from ...safety.encryption import Keyring
 from ..base import Figures, Search
 from .rows import found_by
-from .schema import attempts, batches, messages, verifications
+from .schema import attempts, batches, counters, messages, verifications
 
 RECENT = 1000
 """Attempts that the latency figures are taken from."""
@@ -99,6 +99,7 @@ def figures(conn: Connection, now: float) -> Figures:
         channels=_channels(conn),
         timings=_timings(conn),
         verifications={r.status: r.n for r in verified},
+        counters={r.name: r.value for r in conn.execute(select(counters))},
     )
 
 
@@ -117,6 +118,10 @@ def _channels(conn: Connection) -> list[Mapping[str, Any]]:
             count(attempts.c.receipt_status.in_(["delivered", "read"])).label("delivered"),
             count(attempts.c.receipt_status == "undelivered").label("undelivered"),
             func.sum(attempts.c.cost).label("cost"),
+            count(attempts.c.duplicate).label("duplicates"),
+            func.sum(case((attempts.c.duplicate, attempts.c.cost), else_=0.0)).label(
+                "duplicate_cost"
+            ),
         ).group_by(attempts.c.channel, attempts.c.provider)
     ).mappings()
     return [dict(r) for r in found]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, select
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from ...message import Channel, Inbound, MessageType
+from ...message import Channel, Inbound, Message, MessageType
 from ...safety.encryption import Keyring
 from ..base import Blocked, OptOut
+from .fast import Statement
 from .schema import inbound, opt_outs
-
-_CHUNK = 500
 
 
 def row_of(wish: OptOut, keys: Keyring) -> dict[str, Any]:
@@ -93,23 +92,21 @@ def any_wish(conn: Connection) -> bool:
     return conn.execute(select(opt_outs.c.id).limit(1)).first() is not None
 
 
-def wishes(conn: Connection, people: Iterable[bytes]) -> Mapping[bytes, list[Blocked]]:
-    """Return what each of *people* has opted out of; who has not is not in it."""
-    asked = list(dict.fromkeys(people))
-    found: dict[bytes, list[Blocked]] = {}
-    for start in range(0, len(asked), _CHUNK):
-        rows = conn.execute(
-            select(opt_outs.c.recipient_idx, opt_outs.c.channel, opt_outs.c.category).where(
-                opt_outs.c.recipient_idx.in_(asked[start : start + _CHUNK])
-            )
-        )
-        for idx, channel, category in rows:
-            wish = (
-                Channel(channel) if channel else None,
-                MessageType(category) if category else None,
-            )
-            found.setdefault(idx, []).append(wish)
-    return found
+_WISHES = Statement(
+    select(opt_outs.c.channel, opt_outs.c.category).where(
+        opt_outs.c.recipient_idx == bindparam("who")
+    )
+)
+
+
+def blocked(conn: Connection, message: Message, keys: Keyring) -> list[Blocked]:
+    """Return what the recipient of *message* has opted out of."""
+    people = [who(keys, a) for a in (message.phone_number, message.email) if a is not None]
+    return [
+        (Channel(channel) if channel else None, MessageType(category) if category else None)
+        for person in people
+        for channel, category in _WISHES.all(conn, {"who": person})
+    ]
 
 
 def inbound_row(i: Inbound, keys: Keyring) -> dict[str, Any]:

@@ -8,23 +8,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ...message import Attempt, Message, Outcome, Status, Ticket
+from ...message import Attempt, Message, Status, Ticket
 from ...safety.encryption import DecryptionError, Keyring
-from ..base import Verdict, Work
+from ..base import Work
 from . import rows
 from .fast import Statement, params
 from .schema import attempts, messages, verifications
-
-FINAL = {
-    Status.DELIVERED,
-    Status.READ,
-    Status.UNDELIVERED,
-    Status.FAILED,
-    Status.EXPIRED,
-    Status.CANCELED,
-    Status.SUPPRESSED,
-    Status.UNKNOWN,
-}
 
 
 def tickets(conn: Connection, rank: int, limit: int, until: float) -> list[Ticket]:
@@ -148,84 +137,3 @@ def begin(conn: Connection, calls: Sequence[Begin]) -> list[bool]:
         conn, [rows.attempt_row(c.attempt) for c, mine in zip(calls, won, strict=True) if mine]
     )
     return won
-
-
-_SETTLE_MESSAGE = Statement(
-    update(messages)
-    .where(messages.c.id == bindparam("b_id"), messages.c.version == bindparam("b_version"))
-    .values(
-        status=bindparam("b_status"),
-        due_at=bindparam("b_due"),
-        finished_at=bindparam("b_finished"),
-        error_code=bindparam("b_error"),
-        cost=messages.c.cost + bindparam("b_cost"),
-        channel=bindparam("b_channel"),
-        version=messages.c.version + bindparam("b_one"),
-    )
-)
-_END_MESSAGE = Statement(
-    update(messages)
-    .where(messages.c.id == bindparam("b_id"), messages.c.version == bindparam("b_version"))
-    .values(
-        status=bindparam("b_status"),
-        due_at=bindparam("b_due"),
-        finished_at=bindparam("b_finished"),
-        error_code=bindparam("b_error"),
-        version=messages.c.version + bindparam("b_one"),
-    )
-)
-_SETTLE_ATTEMPT = Statement(
-    update(attempts).where(attempts.c.id == bindparam("b_id")).values(params(rows.ENDED, "b_"))
-)
-
-
-def settle(conn: Connection, calls: Sequence[Verdict]) -> list[bool]:
-    """Keep verdicts; one on a message that has moved on changes nothing, so it says False."""
-    return [_settle(conn, v) for v in calls]
-
-
-def _settle(conn: Connection, v: Verdict) -> bool:
-    if v.attempt is None:
-        return _END_MESSAGE.changed(conn, [_ended(v)])[0]
-    if not _SETTLE_MESSAGE.changed(conn, [_settled(v, v.attempt)])[0]:
-        return False
-    _SETTLE_ATTEMPT.many(conn, [_attempt(v.attempt)])
-    return True
-
-
-def _ended(v: Verdict) -> dict[str, object]:
-    awaited = v.attempt is not None and v.attempt.receipt_by is not None
-    final = v.status in FINAL or (v.status is Status.SENT and not awaited)
-    return {
-        "b_id": v.message_id,
-        "b_version": v.version,
-        "b_status": v.status.value,
-        "b_due": v.due_at,
-        "b_finished": v.at if final else None,
-        "b_error": v.error_code,
-        "b_one": 1,
-    }
-
-
-def _settled(v: Verdict, a: Attempt) -> dict[str, object]:
-    cost = a.cost if a.outcome is Outcome.SENT else 0.0
-    return {**_ended(v), "b_cost": cost, "b_channel": a.channel.value}
-
-
-def _attempt(a: Attempt) -> dict[str, object]:
-    return {
-        "b_id": a.id,
-        "b_finished_at": a.finished_at,
-        "b_outcome": a.outcome and a.outcome.value,
-        "b_provider_message_id": a.provider_message_id,
-        "b_error_code": a.error_code,
-        "b_error_detail": a.error_detail,
-        "b_permanent": a.permanent,
-        "b_scope": a.scope,
-        "b_retry_after": a.retry_after,
-        "b_cost": a.cost if a.outcome is Outcome.SENT else 0.0,
-        "b_receipt_by": a.receipt_by,
-        "b_receipt_status": a.receipt_status and a.receipt_status.value,
-        "b_receipt_at": a.receipt_at,
-        "b_lookups": a.lookups,
-    }

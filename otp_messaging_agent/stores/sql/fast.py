@@ -63,6 +63,16 @@ class Statement:
         finally:
             cursor.close()
 
+    def all(self, conn: Connection, row: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return every row found."""
+        sql, names = self._for(conn)
+        cursor = conn.connection.cursor()
+        try:
+            cursor.execute(sql, _values(names, row))
+            return list(cursor.fetchall())
+        finally:
+            cursor.close()
+
 
 def _values(names: Sequence[str] | None, row: Mapping[str, Any]) -> Any:
     return row if names is None else tuple([row[name] for name in names])

@@ -12,12 +12,17 @@ from sqlalchemy import Connection, delete, insert, select, update
 from ...message import WAITING, Message, Status, Verification, VerificationStatus
 from ...otp import free_at
 from ..base import Issued, KeyReused, Limited, Limits, Once, Replay, RowResult
+from . import consent
 from .fast import Statement, params
 from .rows import verification
 from .schema import batches, idempotency, messages, recipient_events, verifications
 
 DAY = 86_400.0
 _WAITING = [s.value for s in WAITING]
+
+
+MessageRow = tuple[Message, dict[str, Any]]
+"""A message with its columns, everything encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +37,17 @@ class OtpRow:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A submission as rows; `once` already carries the hashed key."""
+    """A submission as rows; `once` already carries the hashed key.
 
-    rows: Sequence[tuple[Message, dict[str, Any]] | OtpRow]
+    judged: asks for the opt-outs of a message's recipient and returns what becomes of it.
+    """
+
+    rows: Sequence[MessageRow | OtpRow]
     at: float
     batch_row: dict[str, Any] | None
     once: tuple[bytes, Once] | None
     respond: Callable[[Sequence[RowResult]], Any] | None
+    judged: Callable[[Connection, MessageRow], MessageRow]
 
 
 _MESSAGES = Statement(insert(messages).values(params(c.name for c in messages.columns)))
@@ -78,13 +87,19 @@ def submit(
 ) -> list[list[RowResult] | Replay | KeyReused]:
     """Take in submissions; all plain messages go in one statement."""
     message_rows: list[dict[str, Any]] = []
+    watched = consent.any_wish(conn)
     results: list[list[RowResult] | Replay | KeyReused] = []
     for call in calls:
         earlier = replay(conn, call.once)
         if earlier is not None:
             results.append(earlier)
             continue
-        taken = [_take(conn, row, call.at, message_rows) for row in call.rows]
+        taken = [
+            _issue(conn, row, call.at, message_rows)
+            if isinstance(row, OtpRow)
+            else _take(call.judged(conn, row) if watched else row, message_rows)
+            for row in call.rows
+        ]
         if call.batch_row is not None and _kept(taken):
             refused = sum(isinstance(r, Limited) for r in taken)
             conn.execute(insert(batches), _counted(call.batch_row, refused))
@@ -109,14 +124,7 @@ def _counted(batch_row: dict[str, Any], refused: int) -> dict[str, Any]:
     }
 
 
-def _take(
-    conn: Connection,
-    row: tuple[Message, dict[str, Any]] | OtpRow,
-    now: float,
-    message_rows: list[dict[str, Any]],
-) -> RowResult:
-    if isinstance(row, OtpRow):
-        return _issue(conn, row, now, message_rows)
+def _take(row: MessageRow, message_rows: list[dict[str, Any]]) -> Message:
     message_rows.append(row[1])
     return row[0]
 

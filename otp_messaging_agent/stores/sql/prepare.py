@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Connection
+
 from ...message import Message
 from ...message import VerificationStatus as Status
 from ...safety.encryption import Keyring
 from ..base import Check, Once, OtpOrder, Row, Submission
-from . import checks, intake, rows
+from . import checks, consent, intake, rows
 
 
 def submission(s: Submission, keys: Keyring) -> intake.Prepared:
@@ -30,10 +32,22 @@ def submission(s: Submission, keys: Keyring) -> intake.Prepared:
         batch_row=batch_row,
         once=once(s.once, keys),
         respond=s.respond,
+        judged=lambda conn, row: _judged(conn, row, s, keys),
     )
 
 
-def _row(row: Row, now: float, keys: Keyring) -> tuple[Message, dict[str, Any]] | intake.OtpRow:
+def _judged(
+    conn: Connection, row: intake.MessageRow, s: Submission, keys: Keyring
+) -> intake.MessageRow:
+    """Return what becomes of a message whose recipient may have opted out of something."""
+    wishes = consent.blocked(conn, row[0], keys)
+    if not wishes or s.judge is None:
+        return row
+    judged = s.judge(row[0], wishes)
+    return row if judged is row[0] else (judged, rows.message_row(judged, keys))
+
+
+def _row(row: Row, now: float, keys: Keyring) -> intake.MessageRow | intake.OtpRow:
     if isinstance(row, Message):
         return row, rows.message_row(row, keys)
     return intake.OtpRow(

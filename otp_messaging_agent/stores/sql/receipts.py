@@ -83,7 +83,7 @@ def join(conn: Connection, r: Receipt) -> Joined | None:
     return Joined(row.message_id, row.id, r.status, last)
 
 
-def _moves(r: Receipt, row: Row[Any], *, last: bool) -> bool:
+def _moves(r: Receipt, row: Any, *, last: bool) -> bool:
     """Whether the message becomes what the receipt says.
 
     That it arrived is true whatever was tried since; that it did not, only of the last try. A
@@ -97,7 +97,7 @@ def _moves(r: Receipt, row: Row[Any], *, last: bool) -> bool:
     return last and row.due_at is None and now is not None and new > now
 
 
-def _mark(conn: Connection, r: Receipt, row: Row[Any]) -> None:
+def _mark(conn: Connection, r: Receipt, row: Any) -> None:
     values: dict[str, Any] = {
         "receipt_status": r.status.value,
         "receipt_at": r.at,

@@ -53,7 +53,7 @@ messages = Table(
     Column("cost", Float, nullable=False, default=0.0),
     Column("tries", Integer, nullable=False, default=0),
     Column("version", Integer, nullable=False, default=0),
-    Column("exempt", Boolean, nullable=False, default=False, server_default=false()),
+    Column("exempt", Boolean, nullable=False, server_default=false()),
     Column("key_id", String(40)),
 )
 Index(
@@ -104,8 +104,8 @@ attempts = Table(
     Column("receipt_status", String(16)),
     Column("receipt_at", Float),
     Column("lookups", Integer, nullable=False, default=0),
-    Column("parts", Integer, nullable=False, default=1, server_default="1"),
-    Column("duplicate", Boolean, nullable=False, default=False, server_default=false()),
+    Column("parts", Integer, nullable=False, server_default="1"),
+    Column("duplicate", Boolean, nullable=False, server_default=false()),
 )
 Index("attempts_message", attempts.c.message_id, attempts.c.number)
 Index("attempts_started", attempts.c.started_at)

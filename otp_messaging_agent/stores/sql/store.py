@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from ...errors import NotRunning, StoreUnavailable
-from ...inbox import InboxEntry
 from ...message import (
     Attempt,
     Channel,
@@ -19,11 +17,11 @@ from ...message import (
     Verification,
 )
 from ...message import VerificationStatus as VStatus
-from ...safety.encryption import Keyring
 from ..base import (
     Check,
     Checked,
     Figures,
+    Joined,
     KeyReused,
     Limited,
     Once,
@@ -34,52 +32,26 @@ from ..base import (
     Verdict,
     Work,
 )
-from . import archive, checks, dispatch, engine, inbox, intake, lease, prepare, receipts, rows
-from .recent import Recent
-from .writer import Writer
+from . import (
+    archive,
+    checks,
+    consent,
+    dispatch,
+    intake,
+    lease,
+    prepare,
+    receipts,
+    rows,
+    verdicts,
+)
+from .people import People
 
-T = TypeVar("T")
 RENEW = 2.0
 """Seconds between two heartbeats of the dispatcher."""
 
 
-class SqlStore:
+class SqlStore(People):
     """The contract of `stores.base` over a SQL database."""
-
-    def __init__(self, url: str, synchronous: str, keys: Keyring) -> None:
-        self._engines = engine.Engines(url, synchronous)
-        self._keys = keys
-        self._driver_error: type[Exception] = self._engines.read.dialect.loaded_dbapi.Error
-        self._writer = Writer(self._engines.write)
-        self._recent = Recent()
-        self._renewed: tuple[str, float] = ("", 0.0)
-        self._closed = False
-
-    def open(self) -> None:
-        """Create or migrate the schema and start what writes."""
-        try:
-            self._engines.migrate()
-        except (SQLAlchemyError, self._driver_error, OSError) as e:
-            msg = f"cannot open the store: {getattr(e, 'orig', None) or e}"
-            raise StoreUnavailable(msg) from e
-        self._writer.start()
-
-    def close(self, timeout: float) -> None:
-        """Write what waits and release everything."""
-        self._closed = True
-        self._writer.stop(timeout)
-        self._engines.dispose()
-
-    def _read(self, query: Callable[..., T], *args: Any) -> T:
-        if self._closed:
-            msg = "the store is closed"
-            raise NotRunning(msg)
-        try:
-            with self._engines.read.connect() as connection:
-                return query(connection, *args)
-        except (SQLAlchemyError, self._driver_error) as e:
-            msg = f"the store could not read: {type(e).__name__}"
-            raise StoreUnavailable(msg) from e
 
     # ------------------------------------------------------------ intake
 
@@ -143,6 +115,7 @@ class SqlStore:
 
     def tickets(self, rank: int, limit: int, until: float) -> list[Ticket]:
         """Return the first messages of *rank* due by *until*, in order."""
+        self._watched = self._read(consent.any_wish)
         found = self._read(dispatch.tickets, rank, limit, until)
         wanted = self._recent.missing(t.message_id for t in found)
         self._recent.put(self._read(dispatch.messages_of, wanted, self._keys))
@@ -151,9 +124,11 @@ class SqlStore:
     def load(self, message_id: str) -> Work | None:
         """Return the message with its attempts, None where there is none."""
         recent = self._recent.take(message_id)
-        if recent is not None:
-            return Work(recent)
-        return self._read(dispatch.load, message_id, self._keys)
+        work = Work(recent) if recent else self._read(dispatch.load, message_id, self._keys)
+        if work is None or not self._watched:
+            return work
+        wishes = self._read(consent.blocked, work.message, self._keys)
+        return replace(work, blocked=wishes)
 
     def begin(self, attempt: Attempt, version: int, lease_until: float) -> bool:
         """Claim the message at *version* and keep the attempt before it is made."""
@@ -165,13 +140,23 @@ class SqlStore:
         """Keep *verdict*; with wait=False with the next commit."""
         self._recent.take(verdict.message_id)
         if wait:
-            return self._writer.call(dispatch.settle, verdict)
-        self._writer.post(dispatch.settle, verdict)
+            return self._writer.call(verdicts.settle, verdict)
+        self._writer.post(verdicts.settle, verdict)
         return True
 
-    def receive(self, receipt: Receipt) -> bool:
-        """Join a receipt to its attempt, forwards only."""
-        return self._writer.call(receipts.receive, receipt)
+    def receive(self, receipt: Receipt) -> Joined | None:
+        """Join a receipt to its attempt, forwards only, or park it."""
+        return self._writer.call(receipts.receive, (receipt, time.time()))
+
+    def join_parked(self, before: float) -> Sequence[Joined]:
+        """Join parked receipts whose attempt is known by now; drop those that are too old."""
+        if not self._read(receipts.any_parked):
+            return []
+        return self._writer.call(receipts.join_parked, before)
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a counter that outlives the process."""
+        self._writer.call(receipts.count, (name, by))
 
     def overdue(self, now: float, limit: int) -> list[Receipt]:
         """Return receipts that should have come by *now*, each as `unknown`."""
@@ -209,26 +194,3 @@ class SqlStore:
     def recent_attempts(self, since: float) -> Sequence[tuple[Channel, str, float]]:
         """Return (channel, provider, started_at) since *since*."""
         return self._read(archive.recent_attempts, since)
-
-    # ------------------------------------------------------------- inbox
-
-    def put_inbox(self, entry: InboxEntry) -> None:
-        """Keep *entry* durably; the same id again changes nothing."""
-        self._writer.call(inbox.put, rows.inbox_row(entry, self._keys))
-
-    def inbox(self, *, limit: int = 200, to: str | None = None) -> list[InboxEntry]:
-        """Return the newest entries first, only those for *to* if given."""
-        who = None if to is None else self._keys.blind_index("inbox", to)
-        return [rows.inbox_entry(r, self._keys) for r in self._read(inbox.newest, limit, who)]
-
-    def inbox_entry(self, entry_id: str) -> InboxEntry | None:
-        """Return one entry, or None."""
-        row = self._read(inbox.one, entry_id)
-        return None if row is None else rows.inbox_entry(row, self._keys)
-
-    def due_receipts(self, provider: str, now: float) -> list[InboxEntry]:
-        """Return the entries of *provider* whose receipt is due and was not returned before."""
-        if not self._read(inbox.any_due, provider, now):
-            return []
-        found = self._writer.call(inbox.take_due, (provider, now))
-        return [rows.inbox_entry(r, self._keys) for r in found]
