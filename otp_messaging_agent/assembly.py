@@ -109,6 +109,8 @@ def _rules(config: Config) -> validate.Rules:
         zone=ZoneInfo(config.timezone or tzlocal.get_localzone_name()),
         strict_numbers=config.phone_numbers.strict,
         allow_premium=config.phone_numbers.allow_premium,
+        allow_countries=frozenset(config.phone_numbers.allow_countries),
+        deny_countries=frozenset(config.phone_numbers.deny_countries),
         quiet=frozenset(quiet.message_types) if quiet.enabled else frozenset(),
         quiet_start=quiet.start,
         quiet_end=quiet.end,

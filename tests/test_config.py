@@ -112,7 +112,9 @@ def test_defaults():
     limits = config.otp.limits
     assert (limits.sends_per_10_minutes, limits.sends_per_hour, limits.sends_per_day) == (5, 10, 20)
     assert (limits.wrong_per_day, limits.cooldown_seconds) == (20, 0)
-    assert (config.phone_numbers.strict, config.phone_numbers.allow_premium) == (False, False)
+    numbers = config.phone_numbers
+    assert (numbers.strict, numbers.allow_premium) == (False, False)
+    assert numbers.allow_countries == numbers.deny_countries == []
     assert (config.store.url, config.store.synchronous) == (None, "FULL")
     assert (config.queue.use, config.queue.max_tickets) == ("memory", 20_000)
     assert (config.queue.max_waiting, config.queue.retry_after_seconds) == (1_000_000, 5)
@@ -339,6 +341,21 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(source, path, neares
         ({"workers": 0}, "workers", "1"),
         ({"workers": 513}, "workers", "512"),
         ({"delivery": {"attempt_timeout_seconds": 0}}, "delivery.attempt_timeout_seconds", "0.1"),
+        (
+            {"phone_numbers": {"deny_countries": ["GB", "UK"]}},
+            "phone_numbers.deny_countries.1",
+            "must be an ISO 3166-1 alpha-2 code",
+        ),
+        (
+            {"phone_numbers": {"allow_countries": "GB"}},
+            "phone_numbers.allow_countries",
+            "must be a valid list",
+        ),
+        (
+            {"phone_numbers": {"allow_countries": ["GB"], "deny_countries": ["FR"]}},
+            "phone_numbers",
+            "give allow_countries or deny_countries, not both",
+        ),
         ({"timezone": "Mars"}, "timezone", "must be an IANA time zone"),
         ({"timezone": ""}, "timezone", "must be an IANA time zone"),
         ({"timezone": "../../etc/passwd"}, "timezone", "must be an IANA time zone"),
@@ -505,6 +522,7 @@ def test_a_doubled_dollar_is_no_reference():
         ("SERVER__PORT", "0", "server.port", 0),
         ("server__port", "1", "server.port", 1),
         ("PHONE_NUMBERS__STRICT", "true", "phone_numbers.strict", True),
+        ("PHONE_NUMBERS__ALLOW_COUNTRIES", '["gb"]', "phone_numbers.allow_countries", ["GB"]),
         ("OTP__LIMITS__SENDS_PER_10_MINUTES", "9", "otp.limits.sends_per_10_minutes", 9),
         ("OTP__LIMITS", '{"wrong_per_day": 3}', "otp.limits.wrong_per_day", 3),
         ("TIMEZONE", "Europe/London", "timezone", "Europe/London"),

@@ -17,7 +17,7 @@ _Priority = Annotated[Priority, _AnyCase]
 _Type = Annotated[MessageType, _AnyCase]
 _Positive = Annotated[int, Field(ge=1)]
 _Provider = dict[str, Any]
-
+_Country = Annotated[str, AfterValidator(values.country)]
 
 _Clock = Annotated[time, BeforeValidator(values.clock)]
 
@@ -94,10 +94,22 @@ class Otp(_Part):
 
 
 class PhoneNumbers(_Part):
-    """Which numbers are taken: only assigned ones (strict), premium ones too."""
+    """Which numbers are taken: only assigned ones (strict), premium ones too, of which countries.
+
+    An empty list of countries says nothing.
+    """
 
     strict: bool = False
     allow_premium: bool = False
+    allow_countries: list[_Country] = []
+    deny_countries: list[_Country] = []
+
+    @model_validator(mode="after")
+    def _is_one_list(self) -> Self:
+        if self.allow_countries and self.deny_countries:
+            msg = "give allow_countries or deny_countries, not both: the first denies all others"
+            raise ValueError(msg)
+        return self
 
 
 class Store(_Part):

@@ -8,6 +8,8 @@ from string import Formatter
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import phonenumbers
+
 
 def _refuse(wrong: object, allowed: str) -> None:
     if wrong:
@@ -53,6 +55,13 @@ def zone(name: str) -> str:
         msg = "must be an IANA time zone such as Europe/London"
         raise ValueError(msg) from None
     return name
+
+
+def country(code: str) -> str:
+    """Return the ISO 3166-1 alpha-2 code of a country, in capitals."""
+    known = code.upper() in phonenumbers.SUPPORTED_REGIONS
+    _refuse(not known, "must be an ISO 3166-1 alpha-2 code of a country with telephones, e.g. GB")
+    return code.upper()
 
 
 def clock(text: object) -> time:

@@ -31,7 +31,8 @@ _zones = cache(available_timezones)  # reads a folder of files each time
 class Rules:
     """What the configuration says about requests.
 
-    media: the channels that are on; zone: of times without an offset;
+    media: the channels that are on; zone: of times without an offset; allow_countries and
+    deny_countries: where messages may go, not who may be asked about or may check a code;
     quiet: message types that wait through the window from `quiet_start` to `quiet_end` in the
     recipient's zone.
     """
@@ -40,6 +41,8 @@ class Rules:
     zone: ZoneInfo
     strict_numbers: bool = False
     allow_premium: bool = False
+    allow_countries: frozenset[str] = frozenset()
+    deny_countries: frozenset[str] = frozenset()
     quiet: frozenset[MessageType] = frozenset()
     quiet_start: time = time(20)
     quiet_end: time = time(9)
@@ -83,10 +86,25 @@ def _recipient(
     return phone, mail
 
 
+def _addressee(
+    request: MessageRequest | OtpRequest, rules: Rules, faults: _Faults
+) -> tuple[str | None, str | None]:
+    """Return both addresses of somebody who may be sent to."""
+    phone, mail = _recipient(request.phone_number, request.email, rules, faults)
+    if phone is None:
+        return None, mail
+    number = phone
+    allowed, denied = rules.allow_countries, rules.deny_countries
+    phone = faults.catch(
+        "phone_number", lambda: addresses.permitted(number, allowed=allowed, denied=denied)
+    )
+    return phone, mail
+
+
 def message(request: MessageRequest, *, message_id: str, now: float, rules: Rules) -> Message:
     """Return the message that *request* asks for; InvalidRequest names every fault."""
     faults = _Faults()
-    phone, mail = _recipient(request.phone_number, request.email, rules, faults)
+    phone, mail = _addressee(request, rules, faults)
     scheduled = _scheduled(request, now, rules, faults)
     expires = moment(request.expires_at, rules)
     if expires is not None and not max(now, scheduled or now) < expires <= END_OF_TIME:
@@ -129,7 +147,7 @@ def otp(
 ) -> Message:
     """Return the message that will carry a code; InvalidRequest names every fault."""
     faults = _Faults()
-    phone, mail = _recipient(request.phone_number, request.email, rules, faults)
+    phone, mail = _addressee(request, rules, faults)
     made = Message(
         id=message_id,
         type=MessageType.OTP,

@@ -6,6 +6,7 @@ No message of an error here repeats the address.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
 import phonenumbers
@@ -43,6 +44,38 @@ def phone(raw: str, *, strict: bool, allow_premium: bool) -> str:
     if not allow_premium and _is_costly(number):
         raise ValueError(_COSTLY)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(maxsize=16_384)
+def country(number: str) -> str | None:
+    """Return the ISO 3166-1 alpha-2 code of the country whose plan has this E.164 number.
+
+    None for numbers of no country (satellite, international networks) and for what is no number.
+    A number that nobody was assigned belongs where its nearest assigned relatives are.
+    """
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return None
+    region = phonenumbers.region_code_for_number(parsed)
+    if region is None:
+        national = phonenumbers.national_significant_number(parsed)
+        region = _nearest(parsed.country_code or 0, national[:_LEADING])
+    return region if region in phonenumbers.SUPPORTED_REGIONS else None
+
+
+def permitted(number: str, *, allowed: Collection[str], denied: Collection[str]) -> str:
+    """Return the E.164 *number*; ValueError where it is of no country that may be sent to.
+
+    allowed: the only countries, where there are any; denied: countries that never may.
+    """
+    if allowed and country(number) not in allowed:
+        msg = "must be a number of an allowed country (phone_numbers.allow_countries)"
+        raise ValueError(msg)
+    if denied and country(number) in denied:
+        msg = "must not be a number of a denied country (phone_numbers.deny_countries)"
+        raise ValueError(msg)
+    return number
 
 
 @lru_cache(maxsize=16_384)
@@ -124,6 +157,31 @@ def _looks_costly(country_code: int, leading: str) -> bool:
         if any(map(plain.fullmatch, full)):
             return False
     return False
+
+
+@lru_cache(maxsize=16_384)
+def _nearest(country_code: int, leading: str) -> str | None:
+    """Return the region of the numbers that share the most leading digits.
+
+    Only where several share a country code, as +1 and +44: else a number that a plan does not
+    assign yet, Jamaican by its area code, would count as one of the largest country of that code.
+    """
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code, ())
+    lengths = _plan(country_code)[2] if len(regions) > 1 else ()
+    for kept in range(len(leading), 0, -1):
+        found = {
+            phonenumbers.region_code_for_number(
+                phonenumbers.PhoneNumber(country_code, int(leading[:kept] + digit * (n - kept)))
+            )
+            for n in lengths
+            if n > kept
+            for digit in "0123456789"
+        } - {None}
+        if len(found) == 1:
+            return found.pop()
+        if found:
+            break
+    return regions[0] if regions else None
 
 
 @lru_cache(maxsize=256)

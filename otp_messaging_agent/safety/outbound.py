@@ -11,31 +11,28 @@ Pool and sockets are our own: one write a request, no system call that a kept co
 from __future__ import annotations
 
 import re
-import socket
 import ssl
 from collections.abc import Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage, HTTPResponse, IncompleteRead
-from threading import Thread
 from time import monotonic
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from urllib3.util.wait import wait_for_read
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 
 from ..errors import AgentError
+from .connection import Connection, TlsConnection, dial, look_up
+from .global_address import is_global
 
 MAX_ANSWER = 1 << 20  # bytes of a body; a longer one counts as garbled
 
-IDLE_FOR = 50.0
-"""Seconds a connection rests at most: firewalls drop one in silence after a minute or more."""
-
-_SLACK = 0.02
-"""Seconds a wait may outlast its deadline: most reads then need no system call to set it."""
+_PLACES = 4096
+"""Counters that hosts share by chance, or strangers' names would fill the memory."""
 
 _PORTS = {"http": 80, "https": 443}
 _FIRST_LINE = re.compile(r"[A-Z]+ /[!-\"$-~]* HTTP/1\.1")  # visible ASCII, no fragment
@@ -45,7 +42,7 @@ Headers = Mapping[str, str]
 class OutboundError(AgentError):
     """There was no answer, or none that can be understood.
 
-    code: `unreachable`, `timeout`, `connection_cut` or `garbled_answer`.
+    code: `unreachable`, `timeout`, `connection_cut` or `garbled_answer`, or those of `Refused`.
     written: the request began to be written, so it may have been carried out.
     """
 
@@ -68,35 +65,14 @@ class Answer:
     body: bytes
 
 
-class _Socket(socket.socket):
-    """A TCP connection whose every wait ends by `deadline`, on the clock of `monotonic`."""
+class Refused(OutboundError):
+    """The request was not made at all: `address_not_allowed` or `rate_limited`."""
 
-    deadline = rests_since = 0.0
-    ended = False
-
-    def arm(self) -> None:
-        """Let the next wait last until the deadline; TimeoutError where that has passed."""
-        left = self.deadline - monotonic()
-        if left <= 0:
-            raise TimeoutError
-        now = self.gettimeout()
-        if now is None or abs(now - left) > _SLACK:
-            self.settimeout(left)
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        """Receive as a socket does; every read of an answer comes through here."""
-        self.arm()
-        received = super().recv_into(*args, **kwargs)
-        self.ended = not received
-        return received
-
-    def is_usable(self) -> bool:
-        """Whether it rested briefly and in silence: a close, like stray bytes, is readable."""
-        return monotonic() - self.rests_since < IDLE_FOR and not wait_for_read(self, 0.0)
-
-
-class _TlsSocket(_Socket, ssl.SSLSocket):
-    """The same over TLS."""
+    def __init__(self, code: str, detail: str, *, retry_after: float | None = None) -> None:
+        AgentError.__init__(self, detail, retry_after=retry_after)
+        self.code = code
+        self.permanent = retry_after is None
+        self.written = False
 
 
 class Outbound:
@@ -104,13 +80,26 @@ class Outbound:
 
     pool_size: connections kept per host; threads beyond that connect anew each time.
     tls: whom to trust, by default the authorities the system trusts.
+    public_only: for URLs that somebody else wrote. A name is looked up once for each request, and
+    unless all its addresses are global nothing is connected to; no connection is kept. Any port.
+    per_second: requests to one host in any second; one more raises Refused (`rate_limited`).
     """
 
-    def __init__(self, *, pool_size: int = 256, tls: ssl.SSLContext | None = None) -> None:
-        self._pool_size = pool_size
+    def __init__(
+        self,
+        *,
+        pool_size: int = 256,
+        tls: ssl.SSLContext | None = None,
+        public_only: bool = False,
+        per_second: int | None = None,
+    ) -> None:
+        self._pool_size = 0 if public_only else pool_size  # or strangers' names would fill it
+        self._public_only = public_only
+        self._limit = RateLimitItemPerSecond(per_second) if per_second else None
+        self._windows = MovingWindowRateLimiter(MemoryStorage())
         self._tls = tls or ssl.create_default_context()
-        self._tls.sslsocket_class = _TlsSocket
-        self._resting: dict[str, list[_Socket]] = {}
+        self._tls.sslsocket_class = TlsConnection
+        self._resting: dict[str, list[Connection]] = {}
         self._closed = False
 
     def request(
@@ -125,7 +114,10 @@ class Outbound:
         place = _split(base)
         first = f"{method} {place.path or '/'}{mark}{query} HTTP/1.1"
         request = _render(first, place.netloc, headers, body)
-        resting = self._resting.setdefault(f"{place.scheme}://{place.netloc}", [])
+        if self._limit is not None:
+            self._take_turn(place.hostname, self._limit)
+        site = f"{place.scheme}://{place.netloc}"
+        resting = self._resting.setdefault(site, []) if self._pool_size else []
         sock = _kept(resting, deadline) or self._connect(place, deadline)
         try:
             sock.arm()
@@ -150,10 +142,20 @@ class Outbound:
             while resting:
                 resting.pop().close()
 
-    def _connect(self, place: SplitResult, deadline: float) -> _Socket:
-        sock: _Socket | None = None
+    def _take_turn(self, host: str | None, limit: RateLimitItemPerSecond) -> None:
+        place = hash((host or "").rstrip(".")) % _PLACES
+        if not self._windows.hit(limit, str(place)):
+            msg = "more requests to this host in a second than are allowed"
+            raise Refused("rate_limited", msg, retry_after=limit.get_expiry())
+
+    def _connect(self, place: SplitResult, deadline: float) -> Connection:
+        sock: Connection | None = None
         try:
-            sock = _dial(place, deadline)
+            found = look_up(place.hostname, place.port or _PORTS[place.scheme], deadline)
+            if self._public_only and not all(is_global(a[0]) for *_, a in found):
+                msg = "the host of the URL is at an address that is not public"
+                raise Refused("address_not_allowed", msg)
+            sock = dial(found, deadline)
             sock.deadline = deadline
             sock.arm()  # a handshake as a whole lasts no longer than this
             if place.scheme == "https":
@@ -168,11 +170,17 @@ class Outbound:
 
 @lru_cache(maxsize=64)
 def _split(base: str) -> SplitResult:
-    place = urlsplit(base)
-    if place.scheme not in _PORTS or not place.hostname or "@" in place.netloc or place.port == 0:
-        msg = "must be an http or https URL without user and password"
-        raise ValueError(msg)
-    return place
+    with suppress(ValueError):  # whose words would repeat parts of the URL
+        place = urlsplit(base)
+        if (
+            place.scheme in _PORTS
+            and place.hostname
+            and "@" not in place.netloc
+            and place.port != 0
+        ):
+            return place
+    msg = "must be an http or https URL without user and password"
+    raise ValueError(msg)
 
 
 def _render(first: str, host: str, headers: Headers, body: bytes | None) -> bytes:
@@ -187,7 +195,7 @@ def _render(first: str, host: str, headers: Headers, body: bytes | None) -> byte
     return head.encode("latin-1") + b"\r\n\r\n" + (body or b"")
 
 
-def _read(sock: _Socket, response: HTTPResponse) -> tuple[Answer, bool]:
+def _read(sock: Connection, response: HTTPResponse) -> tuple[Answer, bool]:
     """Return the answer and whether its connection can be used again."""
     try:
         response.begin()
@@ -203,7 +211,7 @@ def _read(sock: _Socket, response: HTTPResponse) -> tuple[Answer, bool]:
     return Answer(response.status, response.msg, body), not response.will_close
 
 
-def _kept(resting: list[_Socket], deadline: float) -> _Socket | None:
+def _kept(resting: list[Connection], deadline: float) -> Connection | None:
     with suppress(IndexError):  # none is left: `while resting` could lose to another thread
         while sock := resting.pop():
             sock.deadline = deadline
@@ -211,35 +219,3 @@ def _kept(resting: list[_Socket], deadline: float) -> _Socket | None:
                 return sock
             sock.close()
     return None
-
-
-def _dial(place: SplitResult, deadline: float) -> _Socket:
-    """Connect to the first address that answers; each gets its share of the time left."""
-    found = _addresses(place.hostname, place.port or _PORTS[place.scheme], deadline)
-    for left, (family, _, _, _, address) in zip(range(len(found), 0, -1), found, strict=True):
-        sock = _Socket(family, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(max((deadline - monotonic()) / left, _SLACK))
-            sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:
-            sock.close()
-            if left == 1:
-                raise
-        else:
-            return sock
-    raise ConnectionError
-
-
-def _addresses(host: str | None, port: int, deadline: float) -> list[Any]:
-    """Ask the system's resolver from outside: it knows no time-out. A hung one keeps a thread."""
-    asked: Future[list[Any]] = Future()
-
-    def ask() -> None:
-        try:
-            asked.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as e:
-            asked.set_exception(e)
-
-    Thread(target=ask, daemon=True, name="resolver").start()
-    return asked.result(deadline - monotonic())

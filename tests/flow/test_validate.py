@@ -82,6 +82,25 @@ def test_rules_of_numbers_come_from_the_configuration():
     assert take(phone_number=premium).phone_number == premium
 
 
+ABROAD = Rules(media=MEDIA, zone=LONDON, allow_countries=frozenset({"IE"}))
+DENIED = Rules(media=MEDIA, zone=LONDON, deny_countries=frozenset({"GB"}))
+
+
+@pytest.mark.parametrize("rules", [ABROAD, DENIED])
+def test_who_may_not_be_sent_to_is_refused_but_may_still_check_a_code(rules):
+    told = faults(rules=rules, timezone="Moon/Sea")
+    assert set(told) == {("phone_number",), ("timezone",)}
+    assert PHONE not in told[("phone_number",)]
+    asked = OtpRequest(phone_number=PHONE, email="ada@example.com")
+    with pytest.raises(InvalidRequest) as refused:
+        validate.otp(asked, message_id="msg_1", now=0.0, expires_at=300.0, rules=rules)
+    assert [f.loc for f in refused.value.faults] == [("phone_number",)]
+    check = CheckRequest(phone_number=PHONE, code="123456")
+    assert validate.check(check, rules) == (PHONE, "123456")
+    assert take(rules=rules, phone_number=None, email="ada@example.com").phone_number is None
+    assert take(rules=rules, phone_number="+353871234567").phone_number == "+353871234567"
+
+
 def test_a_message_that_no_channel_can_carry_is_refused_with_each_reason():
     (msg,) = faults(content="x" * 1601).values()
     assert "SMS: content over 1600 characters" in msg

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberType
 
-from otp_messaging_agent.safety.addresses import email, phone
+from otp_messaging_agent.safety.addresses import country, email, permitted, phone
 
 NO_NUMBER = (
     "must be a phone number in international form: + and country code first, e.g. +447700900001"
@@ -201,6 +201,72 @@ def test_any_text_is_a_number_or_a_value_error(raw):
     assert number.startswith("+")
     assert number[1:].isascii()
     assert number[1:].isdigit()
+
+
+NO_RANGE_OF_THEIR_OWN = {"EH": "MA", "MF": "BL"}  # Western Sahara, Saint Martin
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_the_telephones_of_a_country_are_its_own(region):
+    kinds = PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE
+    made = (phonenumbers.example_number_for_type(region, kind) for kind in kinds)
+    e164 = phonenumbers.format_number(next(filter(None, made)), phonenumbers.PhoneNumberFormat.E164)
+    assert country(e164) == NO_RANGE_OF_THEIR_OWN.get(region, region)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("+447700900001", "GB"),  # kept for fiction: assigned to nobody, and to no country
+        ("+447797000000", "JE"),
+        ("+18761110123", "JM"),  # no exchange begins with 1
+        ("+12421110123", "BS"),
+        ("+15005550006", "US"),
+        ("+77770001122", "KZ"),
+        ("+70000000000", "RU"),
+        ("+390600000000", "IT"),
+        ("+4912", "DE"),
+        ("+979123456789", None),
+        ("+881612345678", None),
+        ("+999123456789", None),
+        ("", None),
+        ("+", None),
+    ],
+)
+def test_the_country_of_a_number_is_that_of_its_plan_or_of_its_nearest_relatives(number, code):
+    assert country(number) == code
+
+
+@settings(deadline=None)
+@given(
+    code=st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)),
+    rest=st.text("0123456789", min_size=2, max_size=12),
+)
+def test_a_number_is_of_a_country_that_has_its_code(code, rest):
+    regions = set(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code])
+    assert country(f"+{code}{rest}") in regions | {None}
+
+
+@pytest.mark.parametrize(
+    ("number", "allowed", "denied", "taken"),
+    [
+        (HANDSET, (), (), True),
+        (HANDSET, {"GB"}, (), True),
+        (HANDSET, {"IE", "FR"}, (), False),
+        (HANDSET, (), {"GB"}, False),
+        (HANDSET, (), {"IE"}, True),
+        ("+18761110123", {"US"}, (), False),
+        ("+881612345678", {"US"}, (), False),
+        ("+881612345678", (), {"US"}, True),
+    ],
+)
+def test_only_numbers_of_permitted_countries_are_taken(number, allowed, denied, taken):
+    if taken:
+        assert permitted(number, allowed=allowed, denied=denied) == number
+        return
+    with pytest.raises(ValueError, match=r"phone_numbers\.(allow|deny)_countries") as refused:
+        permitted(number, allowed=allowed, denied=denied)
+    assert number not in str(refused.value)
 
 
 @pytest.mark.parametrize(

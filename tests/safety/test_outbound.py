@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from otp_messaging_agent.safety import outbound
+from otp_messaging_agent.safety import connection, outbound
 from otp_messaging_agent.safety.outbound import Outbound, OutboundError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -306,14 +306,14 @@ def test_over_tls_a_dripped_answer_ends_at_the_deadline(trusting, tls):
 
 
 def test_a_handshake_that_stalls_is_no_written_request(trusting, monkeypatch):
-    dial = outbound._dial
+    dial = outbound.dial
 
-    def dial_slowly(place, deadline):
-        sock = dial(place, deadline)
+    def dial_slowly(found, deadline):
+        sock = dial(found, deadline)
         sock.settimeout(30)  # as if most of the time had gone by since it was set
         return sock
 
-    monkeypatch.setattr(outbound, "_dial", dial_slowly)
+    monkeypatch.setattr(outbound, "dial", dial_slowly)
     with Peer(silent) as peer:
         error, took = failure(trusting, peer.url.replace("http:", "https:"), LIMIT)
     assert (error.code, error.written) == ("unreachable", False)
@@ -332,7 +332,7 @@ def test_a_connection_closed_at_rest_is_not_used(client):
 def test_a_connection_that_rested_long_is_not_used(client, monkeypatch):
     with Peer(answering(OK)) as peer:
         get(client, peer.url)
-        monkeypatch.setattr(outbound, "IDLE_FOR", 0.0)
+        monkeypatch.setattr(connection, "IDLE_FOR", 0.0)
         get(client, peer.url)
         assert peer.connections == 2
 
@@ -418,7 +418,19 @@ def test_what_would_break_the_request_is_refused_before_a_connection(client, pat
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://h/", "http://u:secret@h/", "http://", "/only", "http://h:0/"]
+    "url",
+    [
+        "ftp://h/",
+        "http://u:secret@h/",
+        "http://",
+        "/only",
+        "http://h:0/",
+        "http://h:secret/",
+        "http://[secret]/",
+        "http://secret\u2100h/",
+        "file:///etc/passwd",
+        "gopher://h/",
+    ],
 )
 def test_only_urls_of_the_web_without_a_password_are_taken(client, url):
     with pytest.raises(ValueError, match="must be an http") as caught:
