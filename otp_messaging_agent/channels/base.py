@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import segments
 from ..message import Message
 
 
@@ -17,6 +18,9 @@ class Medium:
     cost: money per message where the config names none.
     order: place among the fallbacks (SMS, WhatsApp, Call as the guide has it, then Email).
     receipt_within: seconds in which a receipt normally comes; later it counts as missing.
+    fallback_after: seconds without a receipt after which a code or an alert goes another way
+    too; None = never for that.
+    counts_parts: whether long texts are sent, and cost, as several messages.
     """
 
     address: str
@@ -25,6 +29,12 @@ class Medium:
     cost: float
     order: int
     receipt_within: float
+    fallback_after: float | None = None
+    counts_parts: bool = False
+
+    def parts(self, content: str) -> int:
+        """Return how many messages *content* is sent as."""
+        return segments.count(content).parts if self.counts_parts else 1
 
     def unusable(self, message: Message) -> str | None:
         """Return why *message* cannot go this way, or None where it can."""

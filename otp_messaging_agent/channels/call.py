@@ -2,4 +2,4 @@
 
 from .base import Medium
 
-MEDIUM = Medium("phone_number", 1000, 0.97, 0.014, 2, 900)
+MEDIUM = Medium("phone_number", 1000, 0.97, 0.014, 2, 900, fallback_after=120)

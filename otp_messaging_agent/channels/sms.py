@@ -2,4 +2,4 @@
 
 from .base import Medium
 
-MEDIUM = Medium("phone_number", 1600, 0.95, 0.0083, 0, 600)
+MEDIUM = Medium("phone_number", 1600, 0.95, 0.0083, 0, 600, fallback_after=60, counts_parts=True)

@@ -2,4 +2,4 @@
 
 from .base import Medium
 
-MEDIUM = Medium("phone_number", 1600, 0.93, 0.005, 1, 600)
+MEDIUM = Medium("phone_number", 1600, 0.93, 0.005, 1, 600, fallback_after=30)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from .. import log
 from ..errors import SendError
-from ..message import Attempt, Message, MessageType, Status
+from ..message import URGENT, Attempt, Channel, Message, MessageType, Priority, Status
 from ..providers.base import Outgoing
 from ..queues.base import Queue
 from ..stores.base import Dispatch, Work
@@ -32,10 +32,15 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How an attempt is made. timeout: seconds of wall clock; template: the text of an OTP."""
+    """How an attempt is made.
+
+    timeout: seconds of wall clock; template: the text of an OTP; unsubscribe: makes the link by
+    which a recipient can opt out, None where the message needs none.
+    """
 
     timeout: float
     template: str
+    unsubscribe: Callable[[Message, Channel], str | None] = lambda _, __: None
 
 
 class Deliverer:
@@ -54,6 +59,7 @@ class Deliverer:
         self._ways = ways
         self._sending = sending
         self._clock = clock
+        self._random = random
         self._verdicts = Verdicts(store, queue, ways, clock, random)
         self._asker = Asker(ways, self._verdicts, self._outgoing, sending.timeout, clock)
 
@@ -78,47 +84,55 @@ class Deliverer:
 
     def _try(self, work: Work, now: float) -> None:
         m = work.message
-        decision = route.decide(
-            m, work.attempts, self._ways.now(), self._ways.policy, self._ways.learned
-        )
+        decision = self._ways.decide(work, work.attempts)
         if not decision.ranked:
             self._verdicts.end(m, *self._verdicts.nothing_left(work.attempts, decision), now)
             return
-        best = decision.ranked[0].option
+        gate, best = self._ways.gate, decision.ranked[0]
         chosen = self._take(m, decision)
-        if chosen is None and not best.wait and self._ways.pace.wait(best.channel):
+        if chosen is None and not _waits(best.option) and gate.wait(best.option):
             self._try(work, now)  # the limit was used up meanwhile: decide again, knowing it
-            return
-        if chosen is None:
-            slot = self._ways.pace.slot(best.channel)
+        elif chosen is None:
+            slot = gate.slot(best.option, best.cost, self._random)
             self._verdicts.later(m, m.version, m.status, slot, now)
-            return
+        else:
+            self._begin(work, chosen, decision, now)
+
+    def _begin(
+        self, work: Work, chosen: route.Scored, decision: route.Decision, now: float
+    ) -> None:
+        m, option = work.message, chosen.option
         attempt = Attempt(
             id=f"{m.id}.{m.tries + 1}",
             message_id=m.id,
             number=m.tries + 1,
-            channel=chosen.channel,
-            provider=chosen.provider,
+            channel=option.channel,
+            provider=option.provider,
             started_at=now,
             cost=chosen.cost,
             decision=decision.as_json(),
+            parts=chosen.segments,
         )
         lease_until = now + self._sending.timeout + GRACE
         if self._store.begin(attempt, m.version, lease_until):
-            self._send(replace(work, message=replace(m, version=m.version + 1)), attempt)
+            self._send(replace(work, message=replace(m, version=m.version + 1)), attempt, option)
+        else:
+            self._ways.gate.unused(option, chosen.cost)
 
-    def _take(self, m: Message, decision: route.Decision) -> route.Option | None:
-        """Return the best option whose limit gave way, None where waiting is better."""
+    def _take(self, m: Message, decision: route.Decision) -> route.Scored | None:
+        """Return the best option that is let out, None where waiting is better."""
+        gate = self._ways.gate
         for scored in decision.ranked:
-            option = scored.option
-            if self._ways.pace.take(option.channel):
-                return option
-            free = self._clock() + self._ways.pace.wait(option.channel)
-            if m.expires_at is None or free < m.expires_at:
+            if gate.take(scored.option, scored.cost):
+                return scored
+            wait = max(gate.wait(scored.option), gate.rest(scored.option))
+            wait = max(wait, gate.spend.wait(scored.cost))
+            if m.expires_at is None or self._clock() + wait < m.expires_at:
                 return None
         return None
 
-    def _send(self, work: Work, attempt: Attempt) -> None:
+    def _send(self, work: Work, attempt: Attempt, option: route.Option) -> None:
+        gate = self._ways.gate
         provider = self._ways.providers[attempt.channel, attempt.provider]
         out = self._outgoing(work, attempt)
         timeout = self._sending.timeout
@@ -127,12 +141,15 @@ class Deliverer:
         try:
             sent = provider.send(out, timeout=timeout)
         except SendError as e:
+            gate.leave(option, attempt.cost, e)
             self._verdicts.failed(work, attempt, e)
         except Exception as e:  # noqa: BLE001 - a provider's bug must not lose the message
             _log.exception("provider_bug", attempt_id=attempt.id, provider=attempt.provider)
             bug = SendError("provider_bug", detail=type(e).__name__, ambiguous=True)
+            gate.leave(option, attempt.cost, bug)
             self._verdicts.failed(work, attempt, bug)
         else:
+            gate.leave(option, attempt.cost, None)
             self._verdicts.sent(work.message, attempt, provider, sent)
 
     def _outgoing(self, work: Work, attempt: Attempt) -> Outgoing:
@@ -154,4 +171,16 @@ class Deliverer:
             subject=m.subject or (CODE_SUBJECT if work.code is not None else None),
             code=work.code,
             validity=left,
+            bulk=_is_bulk(m),
+            unsubscribe=self._sending.unsubscribe(m, attempt.channel),
         )
+
+
+def _waits(option: route.Option) -> bool:
+    return bool(option.wait or option.rest)
+
+
+def _is_bulk(m: Message) -> bool:
+    """Whether it may wait a moment to travel with others."""
+    return m.rank not in URGENT and (m.priority is Priority.LOW or m.batch_id is not None)
+

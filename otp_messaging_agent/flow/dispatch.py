@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from .. import log
 from ..message import Ticket
 from ..providers.base import Provider
-from ..safety.pace import WINDOW, Pace
+from ..safety.pace import WINDOW
 from ..stores.base import Store
 from .enqueue import Intake
+from .gate import Gate, limit_names
+from .hear import Listener
 
 LEASE = 10.0
 """Seconds a dispatcher that is not heard of keeps its office; dead on the same host: none."""
@@ -17,6 +19,9 @@ LEASE = 10.0
 TIDY = 3600.0
 KEPT = 86_400.0
 """Idempotency keys work for 24 hours; limits look back a day."""
+
+PARKED = 3600.0
+"""Seconds a receipt of an unknown send is kept, in case the send was only slow to be noted."""
 
 _SOME = 500
 _log = log.get(__name__)
@@ -30,14 +35,16 @@ class Dispatcher:
         store: Store,
         intake: Intake,
         providers: Sequence[Provider],
-        pace: Pace,
+        gate: Gate,
+        listener: Listener,
         owner: str,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._intake = intake
         self._providers = providers
-        self._pace = pace
+        self._gate = gate
+        self._listener = listener
         self._owner = owner
         self._clock = clock
         self._tidied = 0.0
@@ -49,7 +56,9 @@ class Dispatcher:
         was, self.leading = self.leading, self._store.lead(self._owner, now, LEASE)
         if self.leading and not was:
             _log.info("dispatching")
-            self._pace.resume(c for c, _, _ in self._store.recent_attempts(now - WINDOW))
+            recent = self._store.recent_attempts(now - WINDOW)
+            self._gate.pace.resume(limit_names(channel, name) for channel, name, _ in recent)
+            self._gate.spend.resume(self._store.spent)
         self._intake.leading = self.leading
         self._intake.waiting = self._store.waiting(self._intake.bound.max_waiting + 1)
         if self.leading:
@@ -69,9 +78,11 @@ class Dispatcher:
                 _log.exception("poll_failed")
                 continue
             for receipt in receipts:
-                self._store.receive(receipt)
+                self._listener.receipt(receipt)
         for receipt in self._store.overdue(now, _SOME):
-            self._store.receive(receipt)
+            self._listener.receipt(receipt)
+        for joined in self._store.join_parked(now - PARKED):
+            self._listener.joined(joined)
 
     def _tidy(self, now: float) -> None:
         if now >= self._tidied + TIDY:

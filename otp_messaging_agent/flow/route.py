@@ -10,17 +10,20 @@ The score of an option is the sum of its parts, so a decision can be read and ch
 * `cost`       money per message, relative to the dearest option
 * `turn`       providers of one channel, in their configured order, each retry the next one
 * `wait`       the rate limit is used up for so many seconds; how bad that is depends on priority
+* `resting`    the provider failed in a row, or asked for a pause, and is left alone for now
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from ..channels.base import Medium
-from ..message import Attempt, Channel, Message, Outcome, Priority
-from ..retry import RetryPolicy, delay
+from ..message import Attempt, Channel, Message, MessageType, Outcome, Priority, Status
+from ..retry import delay
+from ..safety import consent
+from .way import Decision as Decision
+from .way import Option as Option
+from .way import Policy as Policy
+from .way import Scored as Scored
 
 PREFERRED = 100.0
 UNDERWAY = 50.0
@@ -29,6 +32,9 @@ ORDER = 0.1
 RELIABILITY = 0.2
 COST = 0.05
 TURN = 0.01
+RESTING = 150.0
+"""Above `PREFERRED`: a preferred channel that is down is not waited for while another is up."""
+
 LONGEST_WAIT = 3.0
 """The most a rate limit takes off: below `PREFERRED`, so a preferred channel is waited for."""
 
@@ -39,67 +45,9 @@ Learned = Mapping[tuple[Channel, str], float]
 """(channel, provider) -> share that arrived; what is not in it has no evidence yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One way to send: a channel by one of its providers. `wait`: s until its limit is free."""
-
-    channel: Channel
-    provider: str
-    medium: Medium
-    cost: float
-    index: int = 0
-    siblings: int = 1
-    wait: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """An option with its score's parts, or the reason why it is out."""
-
-    option: Option
-    parts: Mapping[str, float]
-    out: str | None = None
-
-    @property
-    def score(self) -> float:
-        """The sum of the parts."""
-        return sum(self.parts.values())
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the shape in which decisions are stored and shown."""
-        return {
-            "channel": self.option.channel.value,
-            "provider": self.option.provider,
-            "score": None if self.out else round(self.score, 6),
-            "parts": {k: round(v, 6) for k, v in self.parts.items()},
-            "out": self.out,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The options best first, and those that are out."""
-
-    ranked: Sequence[Scored]
-    excluded: Sequence[Scored]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return `{"ranked": [...], "excluded": [...]}`."""
-        return {
-            "ranked": [s.as_json() for s in self.ranked],
-            "excluded": [s.as_json() for s in self.excluded],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the configuration says about routing."""
-
-    mapping: Mapping[Priority, Channel]
-    retries: RetryPolicy
-
-
 NO_TIME = "no time before the deadline"
+OPTED_OUT = "the recipient has opted out"
+TOO_DEAR = "over spend.max_per_message"
 
 
 def decide(
@@ -108,31 +56,69 @@ def decide(
     options: Sequence[Option],
     policy: Policy,
     learned: Learned,
+    blocked: Sequence[tuple[Channel | None, MessageType | None]] = (),
 ) -> Decision:
-    """Rank *options* for the next try of *message* after *attempts*."""
-    dearest = max((o.cost for o in options), default=0.0) or 1.0
-    underway = attempts[-1].channel if attempts else None
+    """Rank *options* for the next try of *message* after *attempts*.
+
+    blocked: what the recipient has opted out of.
+    """
+    segments = [option.medium.parts(message.content or "") for option in options]
+    costs = [o.price(message, n) for o, n in zip(options, segments, strict=True)]
+    dearest = max(costs, default=0.0) or 1.0
     ranked, excluded = [], []
-    for option in options:
-        reason = option.medium.unusable(message) or _spent(message, attempts, option, policy)
+    for option, cost, count in zip(options, costs, segments, strict=True):
+        reason = (
+            option.medium.unusable(message)
+            or _barred(message, option, cost, policy, blocked)
+            or _spent(message, attempts, option, policy)
+        )
         if reason:
-            excluded.append(Scored(option, {}, reason))
+            excluded.append(Scored(option, {}, reason, cost, count))
             continue
-        tries = sum(a.channel is option.channel for a in attempts)
         parts = {
-            "preferred": PREFERRED * (option.channel is message.preferred_channel),
-            "underway": UNDERWAY * (option.channel is underway),
-            "mapped": MAPPED * (option.channel is policy.mapping.get(message.priority)),
-            "order": -ORDER * option.medium.order,
+            **_place(message, attempts, option, policy),
             "reliability": RELIABILITY
             * learned.get((option.channel, option.provider), option.medium.reliability),
-            "cost": -COST * option.cost / dearest,
-            "turn": -TURN * ((option.index - tries) % option.siblings),
+            "cost": -COST * cost / dearest,
             "wait": -min(LONGEST_WAIT, option.wait / PATIENCE[message.priority]),
+            "resting": -RESTING * (option.rest > 0),
         }
-        ranked.append(Scored(option, {k: v for k, v in parts.items() if v}))
+        ranked.append(Scored(option, {k: v for k, v in parts.items() if v}, None, cost, count))
     ranked.sort(key=lambda s: -s.score)
     return Decision(ranked, excluded)
+
+
+def _place(
+    message: Message, attempts: Sequence[Attempt], option: Option, policy: Policy
+) -> dict[str, float]:
+    """Return the parts that say whose turn it is."""
+    underway = attempts[-1].channel if attempts else None
+    tries = sum(a.channel is option.channel for a in attempts)
+    return {
+        "preferred": PREFERRED * (option.channel is message.preferred_channel),
+        "underway": UNDERWAY * (option.channel is underway),
+        "mapped": MAPPED * (option.channel is policy.mapping.get(message.priority)),
+        "order": -ORDER * option.medium.order,
+        "turn": -TURN * ((option.index - tries) % option.siblings),
+    }
+
+
+def _barred(
+    message: Message,
+    option: Option,
+    cost: float,
+    policy: Policy,
+    blocked: Sequence[tuple[Channel | None, MessageType | None]],
+) -> str | None:
+    """Return why *option* may not be used though it could, or None."""
+    if message.exempt:  # an answer goes back the way the question came, opted out or not
+        return None if option.channel is message.preferred_channel else "not where it was asked"
+    if blocked and consent.bars(blocked, option.channel, message.type, policy.stop_types):
+        return OPTED_OUT
+    return TOO_DEAR if policy.ceiling is not None and cost > policy.ceiling else None
+
+
+_NOT_ARRIVED = frozenset({Status.UNDELIVERED, Status.UNKNOWN})
 
 
 def _spent(
@@ -143,6 +129,8 @@ def _spent(
     if not here:
         return None
     for a in here:
+        if a.receipt_status in _NOT_ARRIVED:
+            return f"not received this way: {a.error_code or a.receipt_status}"
         if a.permanent and a.scope == "channel":
             return f"cannot reach this recipient: {a.error_code}"
         if a.permanent and a.scope in {"provider", "account"} and a.provider == option.provider:
@@ -181,6 +169,11 @@ def next_try(
 def out_of_time(decision: Decision) -> bool:
     """Whether only the deadline stands in the way of another try."""
     return not decision.ranked and any(s.out == NO_TIME for s in decision.excluded)
+
+
+def suppressed(decision: Decision) -> bool:
+    """Whether it is the recipient's wish that nothing is sent."""
+    return not decision.ranked and any(s.out == OPTED_OUT for s in decision.excluded)
 
 
 def ends_message(attempt: Attempt) -> bool:

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .. import log
 from ..channels.base import Medium
 from ..errors import SendError
-from ..message import Attempt, Channel, Message, Outcome, Status, Ticket
+from ..message import Attempt, Channel, Message, MessageType, Outcome, Status, Ticket
 from ..providers.base import Provider, Sent
 from ..queues.base import Queue
-from ..safety.pace import Pace
+from ..safety.addresses import country
 from ..stores.base import Dispatch, Verdict, Work
 from . import route
+from .gate import Gate
 
 ASK_AFTER = 2.0
 """Seconds before a provider is first asked about an ambiguous send; doubled each time."""
 
 _log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether receipts of a channel are to be waited for.
+
+    fallback_after: seconds until a code or an alert without one goes another way too, None =
+    never. without: countries (ISO 3166-1 alpha-2) whose networks give none.
+    """
+
+    expected: bool = True
+    fallback_after: float | None = None
+    without: frozenset[str] = frozenset()
+
+
+URGENT_TYPES = frozenset({MessageType.OTP, MessageType.ALERT})
+"""What goes another way too where no receipt comes in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +47,40 @@ class Ways:
     providers: Mapping[tuple[Channel, str], Provider]
     policy: route.Policy
     learned: route.Learned
-    pace: Pace
+    gate: Gate
+    proof: Mapping[Channel, Proof] = field(default_factory=dict)
 
     def now(self) -> list[route.Option]:
-        """Return the options with the wait that their limits ask for now."""
-        waits = {o.channel: self.pace.wait(o.channel) for o in self.options}
-        return [replace(o, wait=waits[o.channel]) if waits[o.channel] else o for o in self.options]
+        """Return the options with the waits that limits and resting providers ask for now."""
+        found = [(o, self.gate.wait(o), self.gate.rest(o)) for o in self.options]
+        return [replace(o, wait=w, rest=r) if w or r else o for o, w, r in found]
+
+    def decide(self, work: Work, attempts: Sequence[Attempt]) -> route.Decision:
+        """Rank the ways for the next try of *work* after *attempts*, as they stand now."""
+        return route.decide(
+            work.message, attempts, self.now(), self.policy, self.learned, work.blocked
+        )
+
+    def option(self, attempt: Attempt) -> route.Option | None:
+        """Return the way an attempt took, None where it is not configured any more."""
+        way = attempt.channel, attempt.provider
+        return next((o for o in self.options if (o.channel, o.provider) == way), None)
+
+    def receipt_by(self, m: Message, a: Attempt, now: float) -> float | None:
+        """Return when the receipt of *a* is overdue, None where none is to be expected."""
+        proof = self.proof.get(a.channel, Proof())
+        to = country(m.phone_number) if proof.without and m.phone_number else None
+        if not proof.expected or to in proof.without:
+            return None
+        ranked = a.decision.get("ranked", ())
+        another = any(o["channel"] != a.channel.value for o in ranked)
+        if m.type in URGENT_TYPES and another and proof.fallback_after is not None:
+            return now + proof.fallback_after
+        return now + self.medium(a.channel).receipt_within
 
     def medium(self, channel: Channel) -> Medium:
         """Return the rules of a channel that is on."""
         return next(o.medium for o in self.options if o.channel is channel)
-
-    def cost(self, channel: Channel, provider: str) -> float:
-        """Return what a message costs by a way that is configured."""
-        own = (o.cost for o in self.options if (o.channel, o.provider) == (channel, provider))
-        return next(own, 0.0)
 
 
 class Verdicts:
@@ -67,16 +104,14 @@ class Verdicts:
         """Keep that the provider took it."""
         now = self._clock()
         known = sent.status is not Status.SENT
-        within = self._ways.medium(attempt.channel).receipt_within
+        awaited = provider.receipts and not known
         ended = replace(
             attempt,
             finished_at=now,
             outcome=Outcome.SENT,
             provider_message_id=sent.provider_message_id,
-            cost=self._ways.cost(attempt.channel, attempt.provider)
-            if sent.cost is None
-            else sent.cost,
-            receipt_by=now + within if provider.receipts and not known else None,
+            cost=attempt.cost if sent.cost is None else sent.cost,
+            receipt_by=self._ways.receipt_by(m, attempt, now) if awaited else None,
             receipt_status=sent.status if known else None,
             receipt_at=now if known else None,
             error_code=None,
@@ -118,11 +153,11 @@ class Verdicts:
         if route.ends_message(ended):
             self.end(m, Status.FAILED, ended.error_code, now, ended)
             return
-        ways = self._ways
-        decision = route.decide(m, tried, ways.now(), ways.policy, ways.learned)
-        due = route.next_try(tried, decision, ways.policy, self._random())
+        policy = self._ways.policy
+        decision = self._ways.decide(work, tried)
+        due = route.next_try(tried, decision, policy, self._random())
         if due is not None and m.expires_at is not None and due >= m.expires_at:
-            due = route.next_try(tried, decision, ways.policy, 0.0)  # jitter must not end it
+            due = route.next_try(tried, decision, policy, 0.0)  # jitter must not end it
         if due is None:
             self.end(m, *self.nothing_left(tried, decision), now, ended)
         else:
@@ -133,8 +168,12 @@ class Verdicts:
         attempts: Sequence[Attempt], decision: route.Decision
     ) -> tuple[Status, str | None]:
         """Return how a message ends for which no way is left, and why."""
+        if route.suppressed(decision):
+            return Status.SUPPRESSED, "opted_out"
         if route.out_of_time(decision):
             return Status.EXPIRED, "expired"
+        if not attempts and any(s.out == route.TOO_DEAR for s in decision.excluded):
+            return Status.FAILED, "over_price_ceiling"
         return Status.FAILED, attempts[-1].error_code if attempts else "no_channel"
 
     def later(

@@ -80,5 +80,8 @@ class Store(Intake, Dispatch, Archive, Consent, Inbox, Protocol):
     def overdue(self, now: float, limit: int) -> Sequence[Receipt]:
         """Return receipts that should have come by *now*, each as `unknown`."""
 
+    def spent(self, since: float) -> float:
+        """Return what attempts begun since *since* cost."""
+
     def recent_attempts(self, since: float) -> Sequence[tuple[Channel, str, float]]:
         """Return (channel, provider, started_at) since *since*, so limits outlive a restart."""

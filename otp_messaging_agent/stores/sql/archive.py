@@ -147,3 +147,9 @@ def recent_attempts(conn: Connection, since: float) -> list[tuple[Channel, str, 
         )
     )
     return [(Channel(c), p, at) for c, p, at in found]
+
+
+def spent(conn: Connection, since: float) -> float:
+    """Return what attempts begun since *since* cost."""
+    asked = select(func.coalesce(func.sum(attempts.c.cost), 0.0))
+    return float(conn.execute(asked.where(attempts.c.started_at >= since)).scalar_one())

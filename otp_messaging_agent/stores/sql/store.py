@@ -191,6 +191,10 @@ class SqlStore(People):
         """Return how many messages wait, counting no further than *at_most*."""
         return self._read(archive.waiting, at_most)
 
+    def spent(self, since: float) -> float:
+        """Return what attempts begun since *since* cost."""
+        return self._read(archive.spent, since)
+
     def recent_attempts(self, since: float) -> Sequence[tuple[Channel, str, float]]:
         """Return (channel, provider, started_at) since *since*."""
         return self._read(archive.recent_attempts, since)

@@ -1,0 +1,75 @@
+"""Which ways are open now: rate limits, circuit breakers and the day's spend, asked together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import Scope, SendError
+from ..safety.breaker import Breaker
+from ..safety.pace import Pace
+from ..safety.spend import Spend
+from .way import Option
+
+
+def _names(option: Option) -> tuple[str, str]:
+    return limit_names(option.channel, option.provider)
+
+
+def limit_names(channel: str, provider: str) -> tuple[str, str]:
+    """Return what a send falls under: its channel's limit and its provider's."""
+    return channel, f"{channel}/{provider}"
+
+
+class Gate:
+    """Lets sends out. Every `take` that succeeds is followed by one `leave`."""
+
+    def __init__(self, pace: Pace, breaker: Breaker, spend: Spend) -> None:
+        self.pace = pace
+        self.spend = spend
+        self._breaker = breaker
+
+    def wait(self, option: Option) -> float:
+        """Return the seconds until rate limits let *option* send."""
+        return self.pace.wait(_names(option))
+
+    def rest(self, option: Option) -> float:
+        """Return the seconds until its provider, which failed or asked for a pause, is tried."""
+        return self._breaker.wait(_names(option)[1])
+
+    def take(self, option: Option, cost: float) -> bool:
+        """Let one send of *option* out for *cost*; False where something is used up."""
+        way = _names(option)[1]
+        if not self._breaker.enter(way):
+            return False
+        if self.spend.reserve(cost):
+            if self.pace.take(_names(option)):
+                return True
+            self.spend.give_back(cost)
+        self._breaker.leave(way, ok=None)
+        return False
+
+    def leave(self, option: Option, cost: float, error: SendError | None) -> None:
+        """Say how a send that was let out went."""
+        way = _names(option)[1]
+        if error is not None and not error.ambiguous:
+            self.spend.give_back(cost)
+        limited = error is not None and error.code == "rate_limited"
+        if error is not None and limited and error.retry_after:
+            self._breaker.hold(way, error.retry_after)
+        self._breaker.leave(way, ok=error is None or limited or not _is_outage(error))
+
+    def unused(self, option: Option, cost: float) -> None:
+        """Take back a send that was let out and not made."""
+        self.spend.give_back(cost)
+        self._breaker.leave(_names(option)[1], ok=None)
+
+    def slot(self, option: Option, cost: float, random: Callable[[], float]) -> float:
+        """Return when to try *option* again, Unix seconds: not all that wait at one moment."""
+        at = self.pace.slot(_names(option))
+        rest = max(self.rest(option), self.spend.wait(cost))
+        return at + rest * (1 + random() / 4)
+
+
+def _is_outage(error: SendError) -> bool:
+    """Whether every other message would fail too: the vendor is down, or the account is shut."""
+    return not error.permanent or error.scope is Scope.ACCOUNT
