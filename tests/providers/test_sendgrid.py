@@ -40,6 +40,12 @@ HTML = "Dear Ada &amp; Bob,<br>\nyour &lt;table&gt; is ready: https://example.co
 STOP = "https://otp.example.com/unsubscribe?token=abc"
 LIMIT = 0.4
 GENEROUS = LIMIT + 2
+
+
+def short(value):
+    return repr(value)[:60]
+
+
 AT = 1_700_000_000.0
 
 
@@ -255,8 +261,8 @@ def test_waiting_takes_no_more_than_a_quarter_of_the_time_there_is(sim, provider
 
 def test_the_same_recipient_stands_in_a_call_once(sim, together):
     messages = [bulk(n, to=("Ada@Example.com", "ada@example.com")[n % 2]) for n in range(4)]
-    assert together(messages, timeout=8) == [Sent(m.attempt_id) for m in messages]
-    assert [len(r.json()["personalizations"]) for r in sim.accepted] == [1, 1, 1, 1]
+    assert together(messages, timeout=3) == [Sent(m.attempt_id) for m in messages]
+    assert [len(r.json()["personalizations"]) for r in sim.requests] == [1, 1, 1, 1]
 
 
 def test_a_long_one_goes_alone(sim, provider, monkeypatch):
@@ -301,7 +307,7 @@ def test_no_more_than_a_thousand_go_together(sim, provider, monkeypatch):
         (cut(accepted=True), "connection_cut", True),
         (garbage(b"<html>"), "garbled_answer", True),
     ],
-    ids=repr,
+    ids=short,
 )
 def test_what_befalls_the_call_befalls_everyone(sim, together, reply, code, ambiguous):
     sim.script(reply)
@@ -335,7 +341,7 @@ def test_a_refusal_of_one_alone_is_not_asked_again(sim, provider):
 
 
 def test_nobody_waits_longer_than_his_time_for_a_call_that_hangs(sim, together):
-    sim.script(hang(30))
+    sim.script(hang(30), hang(30), hang(30))  # a slow machine may make several calls of it
     begun = time.monotonic()
     failed = together([bulk(n) for n in range(3)], timeout=LIMIT)
     assert time.monotonic() - begun < GENEROUS
@@ -380,7 +386,7 @@ def test_who_joined_leaves_at_his_deadline_whatever_the_leader_does(monkeypatch)
     monkeypatch.setattr(gathering, "WAIT", 10.0)
     post = Post()
     gather = gathering.Gathering(post)
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + 2
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(gather.post, letter(to), deadline) for to in "ab"]
         assert post.asked.wait(5)
@@ -418,10 +424,11 @@ def test_a_leader_that_dies_leaves_nobody_behind(monkeypatch):
 
 
 def test_no_call_is_begun_after_the_deadline(sim, provider):
+    provider.send(out(), timeout=5)  # leaves a connection, on which it could be begun
     with pytest.raises(OutboundError) as caught:
         provider._post([letter("a@example.com")], time.monotonic() - 1)
     assert not caught.value.written
-    assert not sim.requests
+    assert len(sim.requests) == 1
 
 
 # ------------------------------------------------------------------------------ what is answered
@@ -439,7 +446,7 @@ def test_no_call_is_begun_after_the_deadline(sim, provider):
         (refused(503, b"<html>"), "provider_error"),
         (refused(408), "provider_error"),
     ],
-    ids=repr,
+    ids=short,
 )
 def test_what_may_have_been_taken_is_ambiguous(sim, provider, reply, code):
     sim.script(reply)
@@ -474,7 +481,7 @@ def test_what_may_have_been_taken_is_ambiguous(sim, provider, reply, code):
         (redirect("/elsewhere"), "misconfigured", Scope.ACCOUNT),
         (refused(413), "content_too_long", Scope.CHANNEL),
     ],
-    ids=repr,
+    ids=short,
 )
 def test_a_refusal_is_no_open_question(sim, provider, reply, code, scope):
     sim.script(reply)
@@ -494,7 +501,7 @@ def test_a_refusal_is_no_open_question(sim, provider, reply, code, scope):
         ({"X_RateLimit_Reset": "soon"}, None),
         ({}, None),
     ],
-    ids=repr,
+    ids=short,
 )
 def test_how_long_to_wait_is_kept(sim, headers, wait):
     provider = make(sim, clock=lambda: AT)
@@ -573,6 +580,11 @@ def test_events_carry_what_was_sent_with_the_mail(sim, together):
         ({"status": "5.1.1", "reason": "550 5.1.1 unknown"}, "invalid_address", Scope.CHANNEL),
         ({"status": "5.1.9"}, "invalid_address", Scope.CHANNEL),
         ({"status": "5.2.2"}, "mailbox_full", Scope.CHANNEL),
+        (
+            {"status": "5.2.2", "bounce_classification": "Mailbox Unavailable"},
+            "mailbox_full",
+            Scope.CHANNEL,
+        ),
         ({"status": "5.2.1"}, "mailbox_unavailable", Scope.CHANNEL),
         ({"status": "5.3.4"}, "content_too_long", Scope.CHANNEL),
         ({"status": "5.7.1"}, "blocked", Scope.PROVIDER),
@@ -599,7 +611,7 @@ def test_events_carry_what_was_sent_with_the_mail(sim, together):
         ({"type": "expired"}, "expired", Scope.PROVIDER),
         ({}, "rejected", Scope.CHANNEL),
     ],
-    ids=repr,
+    ids=short,
 )
 def test_a_bounce_says_why_and_what_it_ends(sim, fields, code, scope):
     heard = hearing(sim).hear(called([event("bounce", **{"type": "bounce"} | fields)]))
@@ -649,7 +661,7 @@ def test_no_receipt_tells_the_address_or_the_answer_of_the_other_side(sim):
         {"event": ["delivered"]},
         {},
     ],
-    ids=repr,
+    ids=short,
 )
 def test_what_is_on_the_way_or_of_others_says_nothing(sim, told):
     assert hearing(sim).hear(called([told])) == Heard([], [])
@@ -666,12 +678,12 @@ def test_who_wants_no_more_mail_is_heard_as_if_he_wrote_stop(sim, kind):
     ]
 
 
-@pytest.mark.parametrize("address", [None, 5, "", "nobody", "\ud800@example.com"], ids=repr)
+@pytest.mark.parametrize("address", [None, 5, "", "nobody", "\ud800@example.com"], ids=short)
 def test_a_stop_of_nobody_is_none(sim, address):
     assert hearing(sim).hear(called([event("unsubscribe", email=address)])).inbound == []
 
 
-@pytest.mark.parametrize("at", [None, "1", True, -1, 0, float("nan"), 1e12, 10**400], ids=repr)
+@pytest.mark.parametrize("at", [None, "1", True, -1, 0, float("nan"), 1e12, 10**400], ids=short)
 def test_a_time_that_cannot_be_is_that_of_the_call(sim, at):
     (told,) = hearing(sim).hear(called([event("delivered", timestamp=at)])).receipts
     assert told.at == AT
@@ -720,7 +732,7 @@ def test_without_a_key_nothing_is_believed(sim, provider):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"{}", b"1", b"null", b"[1]", b'["x"]', b"\xff", b"[" * 100_000], ids=repr
+    "body", [b"", b"{", b"{}", b"1", b"null", b"[1]", b'["x"]', b"\xff", b"[" * 100_000], ids=short
 )
 def test_signed_nonsense_is_a_value_error(sim, body):
     with pytest.raises(ValueError):  # noqa: PT011 - any will do
@@ -805,7 +817,7 @@ P384 = public(ec.generate_private_key(ec.SECP384R1()))
         ({"base_url": "http://user:pass@here"}, "base_url"),
         ({"from": FROM}, "from"),
     ],
-    ids=repr,
+    ids=short,
 )
 def test_settings_name_their_faults_and_never_a_secret(change, loc):
     with pytest.raises(ValidationError) as caught:
