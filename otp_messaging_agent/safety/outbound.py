@@ -68,7 +68,7 @@ class Answer:
     body: bytes
 
 
-class _Socket(socket.socket):
+class Socket(socket.socket):
     """A TCP connection whose every wait ends by `deadline`, on the clock of `monotonic`."""
 
     deadline = rests_since = 0.0
@@ -95,7 +95,7 @@ class _Socket(socket.socket):
         return monotonic() - self.rests_since < IDLE_FOR and not wait_for_read(self, 0.0)
 
 
-class _TlsSocket(_Socket, ssl.SSLSocket):
+class TlsSocket(Socket, ssl.SSLSocket):
     """The same over TLS."""
 
 
@@ -109,8 +109,8 @@ class Outbound:
     def __init__(self, *, pool_size: int = 256, tls: ssl.SSLContext | None = None) -> None:
         self._pool_size = pool_size
         self._tls = tls or ssl.create_default_context()
-        self._tls.sslsocket_class = _TlsSocket
-        self._resting: dict[str, list[_Socket]] = {}
+        self._tls.sslsocket_class = TlsSocket
+        self._resting: dict[str, list[Socket]] = {}
         self._closed = False
 
     def request(
@@ -150,10 +150,10 @@ class Outbound:
             while resting:
                 resting.pop().close()
 
-    def _connect(self, place: SplitResult, deadline: float) -> _Socket:
-        sock: _Socket | None = None
+    def _connect(self, place: SplitResult, deadline: float) -> Socket:
+        sock: Socket | None = None
         try:
-            sock = _dial(place, deadline)
+            sock = dial(place.hostname, place.port or _PORTS[place.scheme], deadline)
             sock.deadline = deadline
             sock.arm()  # a handshake as a whole lasts no longer than this
             if place.scheme == "https":
@@ -187,7 +187,7 @@ def _render(first: str, host: str, headers: Headers, body: bytes | None) -> byte
     return head.encode("latin-1") + b"\r\n\r\n" + (body or b"")
 
 
-def _read(sock: _Socket, response: HTTPResponse) -> tuple[Answer, bool]:
+def _read(sock: Socket, response: HTTPResponse) -> tuple[Answer, bool]:
     """Return the answer and whether its connection can be used again."""
     try:
         response.begin()
@@ -203,7 +203,7 @@ def _read(sock: _Socket, response: HTTPResponse) -> tuple[Answer, bool]:
     return Answer(response.status, response.msg, body), not response.will_close
 
 
-def _kept(resting: list[_Socket], deadline: float) -> _Socket | None:
+def _kept(resting: list[Socket], deadline: float) -> Socket | None:
     with suppress(IndexError):  # none is left: `while resting` could lose to another thread
         while sock := resting.pop():
             sock.deadline = deadline
@@ -213,11 +213,11 @@ def _kept(resting: list[_Socket], deadline: float) -> _Socket | None:
     return None
 
 
-def _dial(place: SplitResult, deadline: float) -> _Socket:
+def dial(host: str | None, port: int, deadline: float) -> Socket:
     """Connect to the first address that answers; each gets its share of the time left."""
-    found = _addresses(place.hostname, place.port or _PORTS[place.scheme], deadline)
+    found = _addresses(host, port, deadline)
     for left, (family, _, _, _, address) in zip(range(len(found), 0, -1), found, strict=True):
-        sock = _Socket(family, socket.SOCK_STREAM)
+        sock = Socket(family, socket.SOCK_STREAM)
         try:
             sock.settimeout(max((deadline - monotonic()) / left, _SLACK))
             sock.connect(address)

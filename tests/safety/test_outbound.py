@@ -306,14 +306,14 @@ def test_over_tls_a_dripped_answer_ends_at_the_deadline(trusting, tls):
 
 
 def test_a_handshake_that_stalls_is_no_written_request(trusting, monkeypatch):
-    dial = outbound._dial
+    dial = outbound.dial
 
-    def dial_slowly(place, deadline):
-        sock = dial(place, deadline)
+    def dial_slowly(host, port, deadline):
+        sock = dial(host, port, deadline)
         sock.settimeout(30)  # as if most of the time had gone by since it was set
         return sock
 
-    monkeypatch.setattr(outbound, "_dial", dial_slowly)
+    monkeypatch.setattr(outbound, "dial", dial_slowly)
     with Peer(silent) as peer:
         error, took = failure(trusting, peer.url.replace("http:", "https:"), LIMIT)
     assert (error.code, error.written) == ("unreachable", False)
