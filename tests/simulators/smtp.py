@@ -72,7 +72,8 @@ class MailServer:
     """The server, and what it saw: `taken`, `asked` (verb, argument), `connections`.
 
     security: starttls, tls or none; login: whether one is needed; without: what it does not offer
-    (words that an answer to EHLO begins with); host: what its certificate is for.
+    (words that an answer to EHLO begins with); mechanisms: to log in by; host: what its
+    certificate is for; injected: what somebody in between adds in clear when encryption is agreed.
     """
 
     def __init__(
@@ -81,12 +82,15 @@ class MailServer:
         *,
         login: bool = True,
         without: tuple[str, ...] = (),
+        mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN"),
         host: str = "127.0.0.1",
+        injected: str = "",
     ) -> None:
         self.taken: list[Taken] = []
         self.asked: list[tuple[str, str | None]] = []
         self.connections = 0
         self.security, self.login, self.without = security, login, without
+        self.mechanisms, self.injected = mechanisms, injected
         self.certificate = certificate(host)
         self.loop = asyncio.new_event_loop()
         self.speakers: list[_Speaker] = []
@@ -201,6 +205,7 @@ class _Speaker(SMTP):
             require_starttls=sim.security == "starttls" and "STARTTLS" not in sim.without,
             auth_required=sim.login,
             auth_require_tls=sim.security == "starttls" and "STARTTLS" not in sim.without,
+            auth_exclude_mechanism={"PLAIN", "LOGIN"} - set(sim.mechanisms),
             authenticator=sim.authenticate,
             loop=sim.loop,
         )
@@ -213,6 +218,11 @@ class _Speaker(SMTP):
             await self.play(reply)
             return
         await super()._handle_client()
+
+    async def push(self, status: str | bytes) -> None:
+        if status == "220 Ready to start TLS":
+            status += self.sim.injected
+        await super().push(status)
 
     async def play(self, reply: Reply) -> None:
         await asyncio.sleep(reply.wait)
