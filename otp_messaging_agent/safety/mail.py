@@ -131,7 +131,6 @@ class Session(smtplib.SMTP):
         if self.dirty:
             self.stage = "RSET"
             self._ask("RSET", 2)
-            self.dirty = False
         self.stage, options = "MAIL", self._options(letter)
         self.dirty = True
         self._ask(f"MAIL FROM:<{letter.sender}>{options}", 2)

@@ -41,14 +41,15 @@ class Reply:
     """How one question is answered.
 
     text: lines as written; wait: seconds before it; drip: seconds between two bytes of it;
-    cut: then the connection closes; deaf: then nothing is read any more; taken: the letter is.
+    cut: then the connection closes; sip: then what comes is read only so often, in seconds, and no
+    more is said; taken: the letter is.
     """
 
     text: str = ""
     wait: float = 0.0
     drip: float = 0.0
     cut: bool = False
-    deaf: bool = False
+    sip: float = 0.0
     taken: bool = False
 
 
@@ -232,9 +233,9 @@ class _Speaker(SMTP):
             self._writer.write(data[start : start + size])
             await self._writer.drain()
             await asyncio.sleep(reply.drip)
-        if reply.deaf:
-            self.transport.pause_reading()
-            await asyncio.sleep(60)
+        while reply.sip:
+            await asyncio.sleep(reply.sip)
+            await self._reader.read(1 << 18)
         if reply.cut:
             self.transport.close()
 
