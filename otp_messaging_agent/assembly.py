@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -15,22 +15,28 @@ from zoneinfo import ZoneInfo
 import tzlocal
 from pydantic import ValidationError
 
-from . import plugins
+from . import plugins, prices
 from .channels.base import Medium
-from .config import Config
+from .config import OURS, Config
 from .faults import invalid
-from .flow import route, validate
+from .flow import validate, way
 from .flow.deliver import Deliverer, Sending
 from .flow.dispatch import Dispatcher
 from .flow.enqueue import Bound, Codes, Intake
-from .flow.verdict import Ways
+from .flow.gate import Gate, limit_names
+from .flow.hear import Answers, Listener
+from .flow.verdict import Proof, Ways
 from .flow.verify import Verifier
 from .message import Channel
 from .providers.base import Context, Provider
 from .queues.base import Queue
 from .retry import RetryPolicy
+from .safety.breaker import Breaker
+from .safety.consent import Wish
 from .safety.encryption import Keyring
+from .safety.links import Links
 from .safety.pace import Pace
+from .safety.spend import Spend
 from .stores.base import Limits, Store
 
 
@@ -46,7 +52,9 @@ class Parts:
     intake: Intake
     verifier: Verifier
     deliverer: Deliverer
+    listener: Listener
     dispatcher: Dispatcher
+    links: Links
 
 
 def provider_faults(
@@ -81,7 +89,12 @@ def build(config: Config, data_dir: Path) -> Parts:
     codes = _codes(config, keys)
     bound = Bound(config.queue.max_waiting, config.queue.retry_after_seconds)
     intake = Intake(store, queue, rules, codes, bound, clock)
-    sending = Sending(config.delivery.attempt_timeout_seconds, config.otp.template)
+    links = Links(keys, config.server.public_base_url)
+    sending = Sending(
+        config.delivery.attempt_timeout_seconds, config.otp.template, links.unsubscribe
+    )
+    deliverer = Deliverer(store, queue, ways, sending, clock, SystemRandom().random)
+    listener = Listener(store, ways, deliverer.verdicts, _answers(config), clock)
     return Parts(
         keys=keys,
         store=store,
@@ -90,11 +103,21 @@ def build(config: Config, data_dir: Path) -> Parts:
         ways=ways,
         intake=intake,
         verifier=Verifier(store, rules, codes, clock),
-        deliverer=Deliverer(store, queue, ways, sending, clock, SystemRandom().random),
-        dispatcher=Dispatcher(
-            store, intake, list(ways.providers.values()), ways.pace, secrets.token_hex(4), clock
-        ),
+        deliverer=deliverer,
+        listener=listener,
+        dispatcher=Dispatcher(store, intake, ways, listener, secrets.token_hex(4), clock),
+        links=links,
     )
+
+
+def _answers(config: Config) -> Answers:
+    said = config.consent
+    texts = {
+        Wish.STOP: said.stop_text,
+        Wish.START: said.start_text,
+        Wish.HELP: said.help_text,
+    }
+    return Answers(frozenset(said.stop_types), said.confirm, texts)
 
 
 def _rules(config: Config) -> validate.Rules:
@@ -114,27 +137,52 @@ def _rules(config: Config) -> validate.Rules:
         quiet=frozenset(quiet.message_types) if quiet.enabled else frozenset(),
         quiet_start=quiet.start,
         quiet_end=quiet.end,
+        stop_types=frozenset(config.consent.stop_types),
     )
 
 
 def _ways(config: Config, rules: validate.Rules, store: Store) -> Ways:
-    options: list[route.Option] = []
+    table = prices.load(Path(config.prices.file)) if config.prices.file else prices.load()
+    options: list[way.Option] = []
     providers: dict[tuple[Channel, str], Provider] = {}
+    limits: dict[str, int] = {}
     for channel, medium in rules.media.items():
         c = config.channels[channel]
-        cost = medium.cost if c.cost_per_message is None else c.cost_per_message
-        entries = c.provider_settings
-        for index, (_, given) in enumerate(entries):
-            settings = dict(given)
-            vendor = settings.pop("provider")
-            name = settings.pop("name", vendor)
-            module = plugins.load("providers", vendor)
-            context = Context(name, store, time.time, time.sleep)
-            providers[channel, name] = module.make(module.Settings(**settings), context)
-            options.append(route.Option(channel, name, medium, cost, index, len(entries)))
-    limits = {c: config.channels[c].rate_limit_per_minute for c in rules.media}
+        entries = [given for _, given in c.provider_settings]
+        for index, given in enumerate(entries):
+            vendor, name = given["provider"], given.get("name", given["provider"])
+            providers[channel, name] = _provider(config, store, given)
+            cost = given.get("cost_per_message", c.cost_per_message)
+            option = way.Option(channel, name, medium, cost, index, len(entries))
+            options.append(replace(option, vendor=vendor, prices=table))
+            by_channel, by_provider = limit_names(channel, name)
+            limits[by_provider] = given.get("rate_limit_per_minute", 0)
+            limits[by_channel] = c.rate_limit_per_minute or 0
+    clock = time.time
+    resting = config.breaker
+    gate = Gate(
+        Pace({name: n for name, n in limits.items() if n}),
+        Breaker(resting.failures, resting.rest_seconds, clock),
+        Spend(config.spend.max_per_day, rules.zone, clock),
+    )
+    return Ways(options, providers, _policy(config, rules), {}, gate, _proof(config, rules))
+
+
+def _provider(config: Config, store: Store, given: Mapping[str, Any]) -> Provider:
+    vendor = given["provider"]
+    module = plugins.load("providers", vendor)
+    at = config.server
+    shown = f"[{at.host}]" if ":" in at.host else at.host
+    public = at.public_base_url or f"http://{shown}:{at.port}"
+    context = Context(given.get("name", vendor), store, time.time, time.sleep, public)
+    own = {key: value for key, value in given.items() if key not in OURS}
+    provider: Provider = module.make(module.Settings(**own), context)
+    return provider
+
+
+def _policy(config: Config, rules: validate.Rules) -> way.Policy:
     retry = config.retry_config
-    policy = route.Policy(
+    return way.Policy(
         config.priority_channel_mapping,
         RetryPolicy(
             retry.max_retries,
@@ -142,9 +190,20 @@ def _ways(config: Config, rules: validate.Rules, store: Store) -> Ways:
             retry.base_delay_seconds,
             retry.max_delay_seconds,
         ),
+        rules.stop_types,
+        config.spend.max_per_message,
     )
-    pace = Pace({c: n for c, n in limits.items() if n is not None})
-    return Ways(options, providers, policy, {}, pace)
+
+
+def _proof(config: Config, rules: validate.Rules) -> dict[Channel, Proof]:
+    proof: dict[Channel, Proof] = {}
+    for channel, medium in rules.media.items():
+        c = config.channels[channel]
+        after = medium.fallback_after
+        if c.fallback_after_seconds is not None:
+            after = c.fallback_after_seconds or None
+        proof[channel] = Proof(c.receipts.expected, after, frozenset(c.receipts.none_in))
+    return proof
 
 
 def _codes(config: Config, keys: Keyring) -> Codes:

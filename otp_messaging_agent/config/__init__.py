@@ -1,6 +1,7 @@
 """The configuration: file < environment, parsed once, every fault reported together."""
 
-from .loading import DEFAULT, LoadSettings, check_providers, load
-from .model import ChannelConfig, Config
+from .loading import DEFAULT, OURS, LoadSettings, check_providers, load
+from .model import Config
+from .sending import ChannelConfig
 
-__all__ = ["DEFAULT", "ChannelConfig", "Config", "LoadSettings", "check_providers", "load"]
+__all__ = ["DEFAULT", "OURS", "ChannelConfig", "Config", "LoadSettings", "check_providers", "load"]

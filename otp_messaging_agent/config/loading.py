@@ -17,8 +17,12 @@ from pydantic import ValidationError
 
 from ..errors import ConfigError
 from ..message import Channel
-from .model import ChannelConfig, Config
+from .model import Config
 from .reader import Object, Reader
+from .sending import ChannelConfig
+
+OURS = frozenset({"provider", "name", "rate_limit_per_minute", "cost_per_message"})
+"""What stands beside a provider's own settings and is not its own."""
 
 LoadSettings = Callable[[str, Channel, dict[str, Any], str], Iterable[str]]
 """(provider, channel, its settings, their key path) -> the faults of those settings."""
@@ -82,7 +86,7 @@ def check_providers(config: Config, load_settings: LoadSettings) -> list[str]:
     for channel, path, given in _entries(config):
         provider = given.get("provider")
         if isinstance(provider, str):
-            rest = {name: v for name, v in given.items() if name not in {"provider", "name"}}
+            rest = {name: v for name, v in given.items() if name not in OURS}
             faults += load_settings(provider, channel, rest, path)
     return faults
 
@@ -172,6 +176,11 @@ def _entry_faults(config: Config) -> Iterator[tuple[str, str]]:
     for channel, path, given in _entries(config):
         provider = given.get("provider")
         name = given.get("name", provider)
+        rate, cost = given.get("rate_limit_per_minute", 1), given.get("cost_per_message", 0)
+        if not isinstance(rate, int) or isinstance(rate, bool) or rate < 1:
+            yield f"{path}.rate_limit_per_minute", "must be a whole number of at least 1"
+        if not isinstance(cost, int | float) or isinstance(cost, bool) or cost < 0:
+            yield f"{path}.cost_per_message", "must be a number of at least 0"
         if not isinstance(provider, str):
             yield f"{path}.provider", "is required: the name of a provider, e.g. sandbox"
         elif not isinstance(name, str) or not _NAME.fullmatch(name):

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import time
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ..message import Channel, MessageType, Priority
 from . import values
+from .sending import (
+    Breaker,
+    ChannelConfig,
+    Consent,
+    Delivery,
+    Part,
+    PriceTable,
+    Retry,
+    SpendConfig,
+)
 
 _AnyCase = Field(strict=False)  # the words of the contract are read in any case
 _Channel = Annotated[Channel, _AnyCase]
 _Priority = Annotated[Priority, _AnyCase]
 _Type = Annotated[MessageType, _AnyCase]
 _Positive = Annotated[int, Field(ge=1)]
-_Provider = dict[str, Any]
 _Country = Annotated[str, AfterValidator(values.country)]
 
 _Clock = Annotated[time, BeforeValidator(values.clock)]
 
 
-class _Part(BaseModel):
-    """A part of the configuration; types are taken at their word, so `"5"` is no number."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
-
-
-class Server(_Part):
+class Server(Part):
     """Where the HTTP API listens; public_base_url is where providers call back."""
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
@@ -40,38 +41,7 @@ class Server(_Part):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
 
 
-class ChannelConfig(_Part):
-    """One channel. Off where disabled or without a provider; cost is money per message."""
-
-    enabled: bool = True
-    api_config: Annotated[_Provider | None, Field(repr=False)] = None
-    providers: Annotated[list[_Provider], Field(repr=False)] = []
-    rate_limit_per_minute: _Positive | None = None
-    cost_per_message: Annotated[float, Field(ge=0)] | None = None
-
-    @property
-    def on(self) -> bool:
-        """Whether messages can go this way at all."""
-        return self.enabled and bool(self.provider_settings)
-
-    @property
-    def provider_settings(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return (key path below the channel, settings) of each provider, in their order."""
-        several = [(f"providers.{i}", given) for i, given in enumerate(self.providers)]
-        entries = [("api_config", self.api_config), *several]
-        return [(path, given) for path, given in entries if isinstance(given, dict)]
-
-
-class Retry(_Part):
-    """Retries of one channel; delays in seconds."""
-
-    max_retries: Annotated[int, Field(ge=0, le=20)] = 3
-    exponential_backoff: bool = True
-    base_delay_seconds: Annotated[float, Field(gt=0)] = 1
-    max_delay_seconds: Annotated[float, Field(gt=0)] = 300
-
-
-class OtpLimits(_Part):
+class OtpLimits(Part):
     """How often one recipient may be sent codes and may guess wrong."""
 
     sends_per_10_minutes: _Positive = 5
@@ -81,7 +51,7 @@ class OtpLimits(_Part):
     cooldown_seconds: Annotated[float, Field(ge=0)] = 0
 
 
-class Otp(_Part):
+class Otp(Part):
     """One-time codes. NIST SP 800-63B, 5.1.3.2: valid for 10 minutes at most."""
 
     ttl_seconds: Annotated[int, Field(ge=10, le=600)] = 300
@@ -93,7 +63,7 @@ class Otp(_Part):
     limits: OtpLimits = OtpLimits()
 
 
-class PhoneNumbers(_Part):
+class PhoneNumbers(Part):
     """Which numbers are taken: only assigned ones (strict), premium ones too, of which countries.
 
     An empty list of countries says nothing.
@@ -112,14 +82,14 @@ class PhoneNumbers(_Part):
         return self
 
 
-class Store(_Part):
+class Store(Part):
     """Where messages lie (None: SQLite in the data folder) and how soon a commit is on disk."""
 
     url: Annotated[str, AfterValidator(values.store_url)] | None = None
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
 
 
-class Queue(_Part):
+class Queue(Part):
     """The queue and its bound; retry_after_seconds is what a caller is told when it is full."""
 
     use: Literal["memory"] = "memory"
@@ -128,13 +98,7 @@ class Queue(_Part):
     retry_after_seconds: Annotated[float, Field(gt=0)] = 5
 
 
-class Delivery(_Part):
-    """The wall-clock bound of one attempt."""
-
-    attempt_timeout_seconds: Annotated[float, Field(ge=0.1, le=120)] = 10
-
-
-class QuietHours(_Part):
+class QuietHours(Part):
     """When messages of these types wait, in the recipient's zone."""
 
     enabled: bool = True
@@ -150,7 +114,7 @@ class QuietHours(_Part):
         return self
 
 
-class Log(_Part):
+class Log(Part):
     """How much is logged."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
@@ -166,7 +130,7 @@ def _every_lane(mapping: dict[Priority, Channel]) -> dict[Priority, Channel]:
     return {**_MAPPING, **mapping}
 
 
-class Config(_Part):
+class Config(Part):
     """All of config.json; a channel that is not in it is off."""
 
     server: Server = Server()
@@ -183,6 +147,10 @@ class Config(_Part):
     delivery: Delivery = Delivery()
     timezone: Annotated[str, AfterValidator(values.zone)] | None = None
     quiet_hours: QuietHours = QuietHours()
+    breaker: Breaker = Breaker()
+    spend: SpendConfig = SpendConfig()
+    prices: PriceTable = PriceTable()
+    consent: Consent = Consent()
     log: Log = Log()
 
     def warnings(self) -> list[str]:

@@ -17,7 +17,7 @@ from ..message import URGENT, Attempt, Channel, Message, MessageType, Priority, 
 from ..providers.base import Outgoing
 from ..queues.base import Queue
 from ..stores.base import Dispatch, Work
-from . import route
+from . import way
 from .ask import Asker
 from .verdict import Verdicts, Ways
 
@@ -60,7 +60,7 @@ class Deliverer:
         self._sending = sending
         self._clock = clock
         self._random = random
-        self._verdicts = Verdicts(store, queue, ways, clock, random)
+        self.verdicts = self._verdicts = Verdicts(store, queue, ways, clock, random)
         self._asker = Asker(ways, self._verdicts, self._outgoing, sending.timeout, clock)
 
     def handle(self, message_id: str) -> None:
@@ -98,9 +98,7 @@ class Deliverer:
         else:
             self._begin(work, chosen, decision, now)
 
-    def _begin(
-        self, work: Work, chosen: route.Scored, decision: route.Decision, now: float
-    ) -> None:
+    def _begin(self, work: Work, chosen: way.Scored, decision: way.Decision, now: float) -> None:
         m, option = work.message, chosen.option
         attempt = Attempt(
             id=f"{m.id}.{m.tries + 1}",
@@ -119,7 +117,7 @@ class Deliverer:
         else:
             self._ways.gate.unused(option, chosen.cost)
 
-    def _take(self, m: Message, decision: route.Decision) -> route.Scored | None:
+    def _take(self, m: Message, decision: way.Decision) -> way.Scored | None:
         """Return the best option that is let out, None where waiting is better."""
         gate = self._ways.gate
         for scored in decision.ranked:
@@ -131,7 +129,7 @@ class Deliverer:
                 return None
         return None
 
-    def _send(self, work: Work, attempt: Attempt, option: route.Option) -> None:
+    def _send(self, work: Work, attempt: Attempt, option: way.Option) -> None:
         gate = self._ways.gate
         provider = self._ways.providers[attempt.channel, attempt.provider]
         out = self._outgoing(work, attempt)
@@ -176,11 +174,10 @@ class Deliverer:
         )
 
 
-def _waits(option: route.Option) -> bool:
+def _waits(option: way.Option) -> bool:
     return bool(option.wait or option.rest)
 
 
 def _is_bulk(m: Message) -> bool:
     """Whether it may wait a moment to travel with others."""
     return m.rank not in URGENT and (m.priority is Priority.LOW or m.batch_id is not None)
-

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from .. import log
 from ..message import Ticket
-from ..providers.base import Provider
 from ..safety.pace import WINDOW
 from ..stores.base import Store
 from .enqueue import Intake
-from .gate import Gate, limit_names
+from .gate import limit_names
 from .hear import Listener
+from .verdict import Ways
 
 LEASE = 10.0
 """Seconds a dispatcher that is not heard of keeps its office; dead on the same host: none."""
@@ -34,16 +34,14 @@ class Dispatcher:
         self,
         store: Store,
         intake: Intake,
-        providers: Sequence[Provider],
-        gate: Gate,
+        ways: Ways,
         listener: Listener,
         owner: str,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._intake = intake
-        self._providers = providers
-        self._gate = gate
+        self._ways = ways
         self._listener = listener
         self._owner = owner
         self._clock = clock
@@ -57,8 +55,9 @@ class Dispatcher:
         if self.leading and not was:
             _log.info("dispatching")
             recent = self._store.recent_attempts(now - WINDOW)
-            self._gate.pace.resume(limit_names(channel, name) for channel, name, _ in recent)
-            self._gate.spend.resume(self._store.spent)
+            gate = self._ways.gate
+            gate.pace.resume(limit_names(channel, name) for channel, name, _ in recent)
+            gate.spend.resume(self._store.spent)
         self._intake.leading = self.leading
         self._intake.waiting = self._store.waiting(self._intake.bound.max_waiting + 1)
         if self.leading:
@@ -71,7 +70,7 @@ class Dispatcher:
         return self._store.tickets(rank, limit, self._clock())
 
     def _collect(self, now: float) -> None:
-        for provider in self._providers:
+        for provider in self._ways.providers.values():
             try:
                 receipts = list(provider.poll(now))
             except Exception:  # noqa: BLE001 - one vendor's trouble must not stop the paging

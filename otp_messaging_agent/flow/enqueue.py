@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from ..answer import Accepted, BulkAccepted, OtpAccepted
 from ..errors import Fault, IdempotencyConflict, InvalidRequest, QueueFull, RateLimited
 from ..ids import Ids
-from ..message import URGENT, Message, MessageType, Ticket
+from ..message import URGENT, Message, MessageType, Status, Ticket
 from ..otp import code_hash, make_code
 from ..queues.base import Queue
 from ..request import MessageRequest, OtpRequest
+from ..safety import consent
 from ..stores import base as stores
 from . import ingest, remembered, validate
 
@@ -73,7 +74,9 @@ class Intake:
         now = self._clock()
         row = self._row(request, now)
         self._admit([row])
-        submission = stores.Submission([row], now, once=once, respond=remembered.one)
+        submission = stores.Submission(
+            [row], now, once=once, respond=remembered.one, judge=self._judge
+        )
         return self._submit(submission, Accepted)
 
     def send_otp(self, request: OtpRequest, once: stores.Once | None) -> OtpAccepted:
@@ -114,9 +117,8 @@ class Intake:
         def respond(results: Sequence[stores.RowResult]) -> Any:
             return remembered.bulk(batch_id, indexes, results, errors)
 
-        return self._submit(
-            stores.Submission(good, now, batch_id, len(errors), once, respond), BulkAccepted
-        )
+        submission = stores.Submission(good, now, batch_id, len(errors), once, respond, self._judge)
+        return self._submit(submission, BulkAccepted)
 
     # ---------------------------------------------------------------- rows
 
@@ -150,6 +152,21 @@ class Intake:
 
     # ---------------------------------------------------------------- taking in
 
+    def _judge(self, m: Message, blocked: Sequence[stores.Blocked]) -> Message:
+        """Suppress a message at once where its recipient wants none by any way it could go."""
+        rules = self._rules
+        able = [c for c, medium in rules.media.items() if medium.unusable(m) is None]
+        if not all(consent.bars(blocked, c, m.type, rules.stop_types) for c in able):
+            return m
+        return replace(
+            m,
+            status=Status.SUPPRESSED,
+            due_at=None,
+            scheduled_for=None,
+            finished_at=m.created_at,
+            error_code="opted_out",
+        )
+
     def _admit(self, rows: Sequence[stores.Row]) -> None:
         """Refuse what is over the bound; its last tenth is for codes, CRITICAL and HIGH."""
         bound = self.bound.max_waiting
@@ -176,7 +193,7 @@ class Intake:
         self.waiting += len(results)
         if self.leading:
             for row, result in zip(submission.rows, results, strict=True):
-                if not isinstance(result, stores.Limited):
+                if not isinstance(result, stores.Limited) and _is_due(result):
                     self._queue.put(_ticket(row))
         assert submission.respond is not None  # noqa: S101 - every submission above has one
         return answer.model_validate(submission.respond(results))
@@ -191,6 +208,11 @@ def _again(found: stores.Replay | stores.KeyReused, answer: type[A]) -> A:
 
 def _message(row: stores.Row) -> Message:
     return row if isinstance(row, Message) else row.message
+
+
+def _is_due(result: stores.RowResult) -> bool:
+    """Whether it is to be sent at all."""
+    return not isinstance(result, Message) or result.due_at is not None
 
 
 def _ticket(row: stores.Row) -> Ticket:

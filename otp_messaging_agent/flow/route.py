@@ -20,10 +20,7 @@ from collections.abc import Mapping, Sequence
 from ..message import Attempt, Channel, Message, MessageType, Outcome, Priority, Status
 from ..retry import delay
 from ..safety import consent
-from .way import Decision as Decision
-from .way import Option as Option
-from .way import Policy as Policy
-from .way import Scored as Scored
+from .way import Decision, Option, Policy, Scored
 
 PREFERRED = 100.0
 UNDERWAY = 50.0
@@ -128,19 +125,26 @@ def _spent(
     here = [a for a in attempts if a.channel is option.channel]
     if not here:
         return None
-    for a in here:
-        if a.receipt_status in _NOT_ARRIVED:
-            return f"not received this way: {a.error_code or a.receipt_status}"
-        if a.permanent and a.scope == "channel":
-            return f"cannot reach this recipient: {a.error_code}"
-        if a.permanent and a.scope in {"provider", "account"} and a.provider == option.provider:
-            return f"the provider refused: {a.error_code}"
+    over = next((why for a in here if (why := _ended(a, option))), None)
+    if over:
+        return over
     wait = pause(here, policy)
     if wait is None:
         return "retries used up"
     ended = here[-1].finished_at or here[-1].started_at
     if message.expires_at is not None and ended + wait >= message.expires_at:
         return NO_TIME
+    return None
+
+
+def _ended(a: Attempt, option: Option) -> str | None:
+    """Return why an attempt on the same channel rules *option* out for good, or None."""
+    if a.receipt_status in _NOT_ARRIVED:
+        return f"not received this way: {a.error_code or a.receipt_status}"
+    if a.permanent and a.scope == "channel":
+        return f"cannot reach this recipient: {a.error_code}"
+    if a.permanent and a.scope in {"provider", "account"} and a.provider == option.provider:
+        return f"the provider refused: {a.error_code}"
     return None
 
 

@@ -35,6 +35,7 @@ class Rules:
     deny_countries: where messages may go, not who may be asked about or may check a code;
     quiet: message types that wait through the window from `quiet_start` to `quiet_end` in the
     recipient's zone.
+    stop_types: what an opt-out of no certain type bars.
     """
 
     media: Mapping[Channel, Medium]
@@ -46,6 +47,7 @@ class Rules:
     quiet: frozenset[MessageType] = frozenset()
     quiet_start: time = time(20)
     quiet_end: time = time(9)
+    stop_types: frozenset[MessageType] = frozenset()
 
 
 class _Faults(list[Fault]):

@@ -13,7 +13,7 @@ from ..providers.base import Provider, Sent
 from ..queues.base import Queue
 from ..safety.addresses import country
 from ..stores.base import Dispatch, Verdict, Work
-from . import route
+from . import route, way
 from .gate import Gate
 
 ASK_AFTER = 2.0
@@ -43,25 +43,25 @@ URGENT_TYPES = frozenset({MessageType.OTP, MessageType.ALERT})
 class Ways:
     """The ways out: providers by (channel, name), and how they are chosen."""
 
-    options: Sequence[route.Option]
+    options: Sequence[way.Option]
     providers: Mapping[tuple[Channel, str], Provider]
-    policy: route.Policy
+    policy: way.Policy
     learned: route.Learned
     gate: Gate
     proof: Mapping[Channel, Proof] = field(default_factory=dict)
 
-    def now(self) -> list[route.Option]:
+    def now(self) -> list[way.Option]:
         """Return the options with the waits that limits and resting providers ask for now."""
         found = [(o, self.gate.wait(o), self.gate.rest(o)) for o in self.options]
         return [replace(o, wait=w, rest=r) if w or r else o for o, w, r in found]
 
-    def decide(self, work: Work, attempts: Sequence[Attempt]) -> route.Decision:
+    def decide(self, work: Work, attempts: Sequence[Attempt]) -> way.Decision:
         """Rank the ways for the next try of *work* after *attempts*, as they stand now."""
         return route.decide(
             work.message, attempts, self.now(), self.policy, self.learned, work.blocked
         )
 
-    def option(self, attempt: Attempt) -> route.Option | None:
+    def option(self, attempt: Attempt) -> way.Option | None:
         """Return the way an attempt took, None where it is not configured any more."""
         way = attempt.channel, attempt.provider
         return next((o for o in self.options if (o.channel, o.provider) == way), None)
@@ -165,7 +165,7 @@ class Verdicts:
 
     @staticmethod
     def nothing_left(
-        attempts: Sequence[Attempt], decision: route.Decision
+        attempts: Sequence[Attempt], decision: way.Decision
     ) -> tuple[Status, str | None]:
         """Return how a message ends for which no way is left, and why."""
         if route.suppressed(decision):
