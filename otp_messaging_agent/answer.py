@@ -105,6 +105,8 @@ class ChannelScore(Answer):
     score: float | None = Field(description="The sum of `parts`; null where it is out.")
     parts: dict[str, float]
     out: str | None = Field(description="Why it cannot be used; null where it can.")
+    cost: float = Field(description="What the message would cost this way.")
+    segments: int = Field(description="Messages it would be sent as; a long SMS is several.")
 
 
 class Explanation(Answer):

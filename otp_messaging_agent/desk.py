@@ -9,9 +9,10 @@ from . import answer, view
 from .assembly import Parts
 from .config import Config
 from .errors import AgentError, NotFound
-from .flow import ingest, report, route, validate
+from .flow import ingest, report, validate
 from .message import MessageType
 from .request import MessageRequest, MessageSearch
+from .stores.base import Work
 
 _LATER = 600.0
 """Lifetime that `explain` assumes of a code."""
@@ -88,9 +89,7 @@ class Desk:
             )
         else:
             message = validate.message(request, message_id="", now=now, rules=parts.rules)
-        decision = route.decide(
-            message, [], parts.ways.now(), parts.ways.policy, parts.ways.learned
-        )
+        decision = parts.ways.decide(Work(message, blocked=parts.store.blocked(message)), [])
         return answer.Explanation.model_validate(decision.as_json())
 
     def metrics(self) -> dict[str, Any]:

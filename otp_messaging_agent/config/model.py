@@ -71,8 +71,8 @@ class PhoneNumbers(Part):
 
     strict: bool = False
     allow_premium: bool = False
-    allow_countries: list[_Country] = []
-    deny_countries: list[_Country] = []
+    allow_countries: list[_Country] = Field(default_factory=list)
+    deny_countries: list[_Country] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _is_one_list(self) -> Self:
@@ -102,7 +102,7 @@ class QuietHours(Part):
     """When messages of these types wait, in the recipient's zone."""
 
     enabled: bool = True
-    message_types: list[_Type] = [MessageType.MARKETING]
+    message_types: list[_Type] = Field(default_factory=lambda: [MessageType.MARKETING])
     start: _Clock = time(20)
     end: _Clock = time(9)
 
@@ -134,7 +134,7 @@ class Config(Part):
     """All of config.json; a channel that is not in it is off."""
 
     server: Server = Server()
-    channels: dict[_Channel, ChannelConfig] = {}
+    channels: dict[_Channel, ChannelConfig] = Field(default_factory=dict)
     priority_channel_mapping: Annotated[dict[_Priority, _Channel], AfterValidator(_every_lane)] = (
         _MAPPING
     )

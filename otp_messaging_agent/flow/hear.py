@@ -38,7 +38,7 @@ class Answers:
     texts: Mapping[Wish, str]
 
 
-class Memory(stores.Intake, stores.Dispatch, stores.Consent, Protocol):
+class Memory(stores.Intake, stores.Dispatch, stores.Consent, stores.Letters, Protocol):
     """What of a store is needed here."""
 
     def count(self, name: str, by: int = 1) -> None:

@@ -110,7 +110,7 @@ class Verdicts:
             finished_at=now,
             outcome=Outcome.SENT,
             provider_message_id=sent.provider_message_id,
-            cost=attempt.cost if sent.cost is None else sent.cost,
+            cost=_planned(attempt) if sent.cost is None else sent.cost,
             receipt_by=self._ways.receipt_by(m, attempt, now) if awaited else None,
             receipt_status=sent.status if known else None,
             receipt_at=now if known else None,
@@ -209,3 +209,11 @@ class Verdicts:
         """Nothing more will be tried."""
         self._store.settle(Verdict(m.id, m.version, status, now, error_code=code, attempt=attempt))
         _log.info("message_ended", message_id=m.id, status=status.value, code=code)
+
+
+def _planned(a: Attempt) -> float:
+    """Return what the attempt was to cost; one that was open for a while kept it here alone."""
+    way = a.channel.value, a.provider
+    ranked = a.decision.get("ranked", ())
+    planned = (o["cost"] for o in ranked if (o["channel"], o["provider"]) == way)
+    return float(next(planned, a.cost))

@@ -4,14 +4,18 @@ import contextlib
 import tempfile
 from pathlib import Path
 from unittest import mock
+from zoneinfo import ZoneInfo
 
 from otp_messaging_agent import plugins
 from otp_messaging_agent.flow.deliver import Deliverer, Sending
-from otp_messaging_agent.flow.route import Option, Policy
+from otp_messaging_agent.flow.gate import Gate
 from otp_messaging_agent.flow.verdict import Ways
+from otp_messaging_agent.flow.way import Option, Policy
 from otp_messaging_agent.message import Channel, Priority
 from otp_messaging_agent.retry import RetryPolicy
+from otp_messaging_agent.safety.breaker import Breaker
 from otp_messaging_agent.safety.pace import Pace
+from otp_messaging_agent.safety.spend import Spend
 from otp_messaging_agent.stores.sql import lease
 
 from .store_parts import NOW, PATIENT, Place
@@ -78,7 +82,7 @@ class Service:
         self.store = self._place.store()
         assert self.store.lead(f"life-{self.lives}", self.now, 10.0)
         policy = Policy(dict.fromkeys(Priority, SMS), RETRIES)
-        ways = Ways(OPTIONS, self.vendors, policy, {}, Pace({}, lambda: self.now))
+        ways = Ways(OPTIONS, self.vendors, policy, {}, self._gate())
         self._deliverer = Deliverer(
             Claims(self.store, self._on_claim),
             self,
@@ -86,6 +90,16 @@ class Service:
             Sending(10.0, "{code} for {purpose}"),
             lambda: self.now,
             random=lambda: 0.5,
+        )
+
+    def _gate(self):
+        """Return a gate that is always open."""
+
+        def clock():
+            return self.now
+
+        return Gate(
+            Pace({}, clock), Breaker(10**6, 1.0, clock), Spend(None, ZoneInfo("UTC"), clock)
         )
 
     def put(self, ticket):

@@ -4,21 +4,26 @@ from collections import defaultdict
 from zoneinfo import ZoneInfo
 
 from otp_messaging_agent import plugins
-from otp_messaging_agent.errors import LookupUnsupported
+from otp_messaging_agent.errors import Forged, LookupUnsupported
 from otp_messaging_agent.flow.deliver import Deliverer, Sending
 from otp_messaging_agent.flow.dispatch import Dispatcher
 from otp_messaging_agent.flow.enqueue import Bound, Codes, Intake
-from otp_messaging_agent.flow.route import Option, Policy
+from otp_messaging_agent.flow.gate import Gate
+from otp_messaging_agent.flow.hear import Answers, Listener
 from otp_messaging_agent.flow.validate import Rules
 from otp_messaging_agent.flow.verdict import Ways
 from otp_messaging_agent.flow.verify import Verifier
-from otp_messaging_agent.message import Channel
+from otp_messaging_agent.flow.way import Option, Policy
+from otp_messaging_agent.message import Channel, MessageType
 from otp_messaging_agent.providers.base import Sent
 from otp_messaging_agent.queues.memory import MemoryQueue
 from otp_messaging_agent.request import MessageRequest, OtpRequest
 from otp_messaging_agent.retry import RetryPolicy
+from otp_messaging_agent.safety.breaker import Breaker
+from otp_messaging_agent.safety.consent import Wish
 from otp_messaging_agent.safety.encryption import Keyring
 from otp_messaging_agent.safety.pace import Pace
+from otp_messaging_agent.safety.spend import Spend
 from otp_messaging_agent.stores.base import Limits
 
 from .routes import MAPPING, MEDIA
@@ -26,6 +31,7 @@ from .routes import MAPPING, MEDIA
 START = 1_800_000_000.0
 PHONE = "+447700900001"
 TIMEOUT = 10.0
+TEXTS = {Wish.STOP: "stopped", Wish.START: "started", Wish.HELP: "help"}
 
 
 class Clock:
@@ -47,7 +53,7 @@ class Scripted:
     def __init__(self, *steps, answers=(), receipts=True):
         self.steps, self.answers, self.receipts = list(steps), list(answers), receipts
         self.outs, self.asked, self.timeouts = [], [], []
-        self.due, self.closed = [], False
+        self.due, self.closed, self.heard = [], False, {}
 
     def send(self, out, *, timeout):
         self.outs.append(out)
@@ -66,6 +72,11 @@ class Scripted:
             raise step
         return step(out) if callable(step) else step
 
+    def hear(self, callback):
+        if callback not in self.heard:
+            raise Forged
+        return self.heard[callback]
+
     def poll(self, now):
         due, self.due = self.due, []
         return due
@@ -77,7 +88,20 @@ class Scripted:
 class Stage:
     """Everything of one process but its threads. providers: (channel, name) -> provider."""
 
-    def __init__(self, folder, providers, *, clock=None, per_minute=None, retries=None, random=0.0):
+    def __init__(
+        self,
+        folder,
+        providers,
+        *,
+        clock=None,
+        per_minute=None,
+        retries=None,
+        random=0.0,
+        failures=1000,
+        per_day=None,
+        ceiling=None,
+        proof=None,
+    ):
         self.clock = clock or Clock()
         self.providers = providers
         keys = Keyring.load(folder / "data", {})
@@ -86,7 +110,9 @@ class Stage:
         )
         self.store.open()
         self.queue = MemoryQueue(8_000, clock=self.clock)
-        rules = Rules({c: MEDIA[c] for c, _ in providers}, ZoneInfo("UTC"))
+        media = {c: MEDIA[c] for c, _ in providers}
+        stops = frozenset(MessageType) - {MessageType.OTP}
+        rules = Rules(media, ZoneInfo("UTC"), stop_types=stops)
         limits = Limits(sends=((600.0, 5),), wrong_per_day=20)
         codes = Codes(keys.code_key, ttl=300, length=6, max_attempts=5, limits=limits)
         self.intake = Intake(
@@ -94,14 +120,19 @@ class Stage:
         )
         self.verifier = Verifier(self.store, rules, codes, self.clock)
         self.pace = Pace(per_minute or {}, self.clock)
-        policy = Policy(MAPPING, retries or RetryPolicy())
-        ways = Ways(list(_options(providers)), providers, policy, {}, self.pace)
+        self.breaker = Breaker(failures, 30.0, self.clock)
+        self.spend = Spend(per_day, ZoneInfo("UTC"), self.clock)
+        gate = Gate(self.pace, self.breaker, self.spend)
+        policy = Policy(MAPPING, retries or RetryPolicy(), rules.stop_types, ceiling)
+        self.ways = ways = Ways(list(_options(providers)), providers, policy, {}, gate, proof or {})
         text = "Your code is {code}, for {minutes} minutes, to {purpose}."
         self.deliverer = Deliverer(
             self.store, self.queue, ways, Sending(TIMEOUT, text), self.clock, lambda: random
         )
+        answers = Answers(rules.stop_types, confirm=True, texts=TEXTS)
+        self.listener = Listener(self.store, ways, self.deliverer.verdicts, answers, self.clock)
         self.dispatcher = Dispatcher(
-            self.store, self.intake, list(providers.values()), self.pace, "stage", self.clock
+            self.store, self.intake, ways, self.listener, "stage", self.clock
         )
 
     def take(self, **fields):

@@ -168,7 +168,7 @@ def test_a_limit_used_up_between_deciding_and_sending_is_decided_again(stage, cl
     ways = {(SMS, "main"): Timed(), (WHATSAPP, "main"): Timed()}
     on = stage(ways, clock=time.time, per_minute={SMS: 1})
     made, take = on.take(priority="HIGH"), on.pace.take
-    on.pace.take = lambda channel: take(channel) and take(channel)
+    on.pace.take = lambda names: take(names) and take(names)
     on.deliverer.handle(made)
     assert channels(on, [made]) == ["WhatsApp"]
     assert on.attempts(made)[0].decision["ranked"][1]["parts"]["wait"] < 0
@@ -197,14 +197,14 @@ def test_a_leader_that_goes_on_counts_no_send_twice(stage, clock):
     on.flush()
     for _ in range(5):
         on.dispatcher.tick()
-    assert on.pace.wait(SMS) == 0
-    assert on.pace.take(SMS)
+    assert on.pace.wait([SMS]) == 0
+    assert on.pace.take([SMS])
 
 
 def test_many_workers_take_no_more_than_there_is():
     pace = Pace({SMS: 40})
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: pace.take(SMS), range(200)))
+        taken = list(pool.map(lambda _: pace.take([SMS]), range(200)))
     assert sum(taken) == 40
 
 
@@ -214,4 +214,4 @@ def test_a_channel_without_a_limit_never_waits(stage, clock):
     for _ in range(30):
         on.deliverer.handle(on.take())
     assert sms.at == [0] * 30
-    assert on.pace.wait(SMS) == 0
+    assert on.pace.wait([SMS]) == 0

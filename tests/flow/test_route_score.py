@@ -99,6 +99,7 @@ def test_what_is_left_out_says_why_and_has_no_score():
     told = route(message(email=None)).as_json()
     assert told["excluded"] == [
         {"channel": "Email", "provider": "main", "score": None, "parts": {}, "out": "no email"}
+        | {"cost": 0.0009, "segments": 1}
     ]
     assert all(o["out"] is None for o in told["ranked"])
 

@@ -812,7 +812,7 @@ P384 = public(ec.generate_private_key(ec.SECP384R1()))
         ({"webhook_public_key": ""}, "webhook_public_key"),
         ({"webhook_public_key": "ü"}, "webhook_public_key"),
         ({"webhook_public_key": "AAAA"}, "webhook_public_key"),
-        ({"webhook_public_key": P384}, "webhook_public_key"),
+        pytest.param({"webhook_public_key": P384}, "webhook_public_key", id="another curve"),
         ({"base_url": "ftp://here"}, "base_url"),
         ({"base_url": "http://user:pass@here"}, "base_url"),
         ({"from": FROM}, "from"),

@@ -16,7 +16,7 @@ from otp_messaging_agent.errors import Forged, LookupUnsupported, Scope, SendErr
 from otp_messaging_agent.message import Channel, MessageType, Status
 from otp_messaging_agent.providers import smtp
 from otp_messaging_agent.providers.base import Callback, Context, Outgoing, Sent
-from otp_messaging_agent.safety import mail, outbound
+from otp_messaging_agent.safety import connection, mail
 from tests.simulators.smtp import FROM, PASSWORD, USER, MailServer, Reply, certificate, settings
 from tests.until import until
 
@@ -621,7 +621,7 @@ def test_a_connection_that_does_not_forget_is_replaced(sim, provider, reply):
 
 def test_a_connection_that_rested_long_is_left(sim, provider, monkeypatch):
     provider.send(out(), timeout=5)
-    monkeypatch.setattr(outbound, "IDLE_FOR", 0.0)
+    monkeypatch.setattr(connection, "IDLE_FOR", 0.0)
     provider.send(out(), timeout=5)
     assert sim.connections == 2
     assert list(provider.poll(0.0)) == []

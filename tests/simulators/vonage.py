@@ -43,7 +43,7 @@ def error(status: int, type_: str, *parameters: str, **headers: str) -> Reply:
         "type": f"{ERRORS}/messages#{type_}",
         "title": "Refused",
         "detail": "The simulator refuses the number 447700900001.",  # Vonage repeats it as well
-        "instance": str(uuid.uuid4()),
+        "instance": "6cf4a3c2-0f6e-4b56-9d8e-000000000000",
     }
     if parameters:
         body["invalid_parameters"] = [{"name": p, "reason": "is invalid"} for p in parameters]

@@ -13,7 +13,7 @@ from typing import Protocol
 from ...inbox import Inbox
 from ...message import Channel, Receipt
 from .archive import Archive, Figures, Search
-from .consent import Blocked, Consent, OptOut
+from .consent import Blocked, Consent, Letters, OptOut
 from .dispatch import Dispatch, Joined, Verdict, Work
 from .intake import (
     Check,
@@ -43,6 +43,7 @@ __all__ = [
     "Issued",
     "Joined",
     "KeyReused",
+    "Letters",
     "Limited",
     "Limits",
     "Once",
@@ -59,7 +60,7 @@ __all__ = [
 ]
 
 
-class Store(Intake, Dispatch, Archive, Consent, Inbox, Protocol):
+class Store(Intake, Dispatch, Archive, Consent, Letters, Inbox, Protocol):
     """All of it, with a life: made closed, opened once, closed once."""
 
     def open(self) -> None:

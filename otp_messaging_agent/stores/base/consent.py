@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ...message import Channel, Inbound, MessageType
+from ...message import Channel, Inbound, Message, MessageType
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,13 @@ class Consent(Protocol):
         self, *, limit: int, after: str | None = None, recipient: str | None = None
     ) -> Sequence[OptOut]:
         """Return opt-outs, newest first; *after* is the id that the last page ended with."""
+
+    def blocked(self, message: Message) -> Sequence[Blocked]:
+        """Return what the recipient of *message* has opted out of."""
+
+
+class Letters(Protocol):
+    """What people write to us."""
 
     def note(self, inbound: Inbound) -> bool:
         """Keep what somebody wrote; False where the same came before."""

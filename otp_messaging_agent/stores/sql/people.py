@@ -9,9 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import NotRunning, StoreUnavailable
 from ...inbox import InboxEntry
-from ...message import Channel, Inbound
+from ...message import Channel, Inbound, Message
 from ...safety.encryption import Keyring
-from ..base import OptOut
+from ..base import Blocked, OptOut
 from . import consent, engine, inbox, rows
 from .recent import Recent
 from .writer import Writer
@@ -81,6 +81,10 @@ class People:
         who = None if recipient is None else consent.who(self._keys, recipient)
         found = self._read(consent.listed, limit, after, who)
         return [consent.wish_of(r, self._keys) for r in found]
+
+    def blocked(self, message: Message) -> list[Blocked]:
+        """Return what the recipient of *message* has opted out of."""
+        return self._read(consent.blocked, message, self._keys)
 
     def note(self, inbound: Inbound) -> bool:
         """Keep what somebody wrote; False where the same came before."""

@@ -127,8 +127,7 @@ class SqlStore(People):
         work = Work(recent) if recent else self._read(dispatch.load, message_id, self._keys)
         if work is None or not self._watched:
             return work
-        wishes = self._read(consent.blocked, work.message, self._keys)
-        return replace(work, blocked=wishes)
+        return replace(work, blocked=self.blocked(work.message))
 
     def begin(self, attempt: Attempt, version: int, lease_until: float) -> bool:
         """Claim the message at *version* and keep the attempt before it is made."""
