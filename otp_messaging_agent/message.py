@@ -50,12 +50,7 @@ class MessageType(_Word):
 
 
 class Status(StrEnum):
-    """Where a message is.
-
-    `accepted`: durable, not tried yet; `queued`: tried, waits for its next try. The rest as
-    their names say: `sent` = a provider took it, `delivered`/`undelivered`/`read` = its receipt
-    said so, `unknown` = no receipt in time.
-    """
+    """Where a message is: docs/delivery.md says what each means."""
 
     ACCEPTED = "accepted"
     SCHEDULED = "scheduled"
@@ -202,8 +197,8 @@ class Attempt:
 class Receipt:
     """What a provider says became of a message it took.
 
-    provider: the name it has in the config. error_code, scope: of `undelivered`, as a `SendError`
-    has them. cost: what the vendor says it took, where it does.
+    provider: its name in the config; error_code, scope: of `undelivered`, as in a `SendError`;
+    cost: what the vendor says it took, where it does.
     """
 
     provider: str
@@ -218,7 +213,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """What somebody wrote to one of our senders. sender: E.164, or an e-mail address."""
+    """What somebody wrote to us. sender: a number or an e-mail address."""
 
     provider: str
     provider_message_id: str

@@ -19,6 +19,7 @@ from .until import until
 PHONE, OTHER = "+447700900001", "+447700900002"
 SANDBOX = {"api_config": {"provider": "sandbox"}}
 CONFIG = {"channels": {"SMS": SANDBOX, "Call": SANDBOX, "Email": SANDBOX}}
+PRICE = 0.05  # of the shipped table, for GB
 NOON = datetime(2030, 1, 10, 12, tzinfo=UTC)
 
 
@@ -165,7 +166,7 @@ def test_the_figures_follow_what_happens(agent):
     assert after["database_stats"]["total"] == 2
     assert after["database_stats"]["success_rate"] == 1
     assert after["channels"]["SMS"]["delivered"] == 1
-    assert after["cost"]["total"] == pytest.approx(0.0083)
+    assert after["cost"]["total"] == pytest.approx(PRICE)
     assert after["latency"]["samples"] == 1
     assert after["alerts"] == []
 

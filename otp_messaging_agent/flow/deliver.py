@@ -139,15 +139,15 @@ class Deliverer:
         try:
             sent = provider.send(out, timeout=timeout)
         except SendError as e:
-            gate.leave(option, attempt.cost, e)
+            gate.leave(option, attempt.message_id, attempt.cost, e)
             self._verdicts.failed(work, attempt, e)
         except Exception as e:  # noqa: BLE001 - a provider's bug must not lose the message
             _log.exception("provider_bug", attempt_id=attempt.id, provider=attempt.provider)
             bug = SendError("provider_bug", detail=type(e).__name__, ambiguous=True)
-            gate.leave(option, attempt.cost, bug)
+            gate.leave(option, attempt.message_id, attempt.cost, bug)
             self._verdicts.failed(work, attempt, bug)
         else:
-            gate.leave(option, attempt.cost, None)
+            gate.leave(option, attempt.message_id, attempt.cost, None)
             self._verdicts.sent(work.message, attempt, provider, sent)
 
     def _outgoing(self, work: Work, attempt: Attempt) -> Outgoing:

@@ -29,12 +29,13 @@ class Gate:
         self._breaker = breaker
 
     def wait(self, option: Option) -> float:
-        """Return the seconds until rate limits let *option* send."""
-        return self.pace.wait(_names(option))
+        """Return the seconds until limits, ours and its provider's, let *option* send."""
+        names = _names(option)
+        return max(self.pace.wait(names), self._breaker.held(names[1]))
 
     def rest(self, option: Option) -> float:
-        """Return the seconds until its provider, which failed or asked for a pause, is tried."""
-        return self._breaker.wait(_names(option)[1])
+        """Return the seconds until its provider, which failed in a row, is tried again."""
+        return self._breaker.rest(_names(option)[1])
 
     def take(self, option: Option, cost: float) -> bool:
         """Let one send of *option* out for *cost*; False where something is used up."""
@@ -45,10 +46,10 @@ class Gate:
             if self.pace.take(_names(option)):
                 return True
             self.spend.give_back(cost)
-        self._breaker.leave(way, ok=None)
+        self._breaker.leave(way, "", ok=None)
         return False
 
-    def leave(self, option: Option, cost: float, error: SendError | None) -> None:
+    def leave(self, option: Option, message_id: str, cost: float, error: SendError | None) -> None:
         """Say how a send that was let out went."""
         way = _names(option)[1]
         if error is not None and not error.ambiguous:
@@ -56,17 +57,19 @@ class Gate:
         limited = error is not None and error.code == "rate_limited"
         if error is not None and limited and error.retry_after:
             self._breaker.hold(way, error.retry_after)
-        self._breaker.leave(way, ok=error is None or limited or not _is_outage(error))
+        ok = error is None or limited or not _is_outage(error)
+        self._breaker.leave(way, message_id, ok=ok)
 
     def unused(self, option: Option, cost: float) -> None:
         """Take back a send that was let out and not made."""
         self.spend.give_back(cost)
-        self._breaker.leave(_names(option)[1], ok=None)
+        self._breaker.leave(_names(option)[1], "", ok=None)
 
     def slot(self, option: Option, cost: float, random: Callable[[], float]) -> float:
         """Return when to try *option* again, Unix seconds: not all that wait at one moment."""
-        at = self.pace.slot(_names(option))
-        rest = max(self.rest(option), self.spend.wait(cost))
+        names = _names(option)
+        at = self.pace.slot(names)
+        rest = max(self._breaker.held(names[1]), self.rest(option), self.spend.wait(cost))
         return at + rest * (1 + random() / 4)
 
 

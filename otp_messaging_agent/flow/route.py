@@ -10,7 +10,7 @@ The score of an option is the sum of its parts, so a decision can be read and ch
 * `cost`       money per message, relative to the dearest option
 * `turn`       providers of one channel, in their configured order, each retry the next one
 * `wait`       the rate limit is used up for so many seconds; how bad that is depends on priority
-* `resting`    the provider failed in a row, or asked for a pause, and is left alone for now
+* `resting`    the provider failed in a row and is left alone for now
 """
 
 from __future__ import annotations

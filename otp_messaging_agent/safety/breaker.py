@@ -18,6 +18,7 @@ LONGEST = 300.0
 @dataclass(slots=True)
 class _State:
     failures: int = 0
+    last: str = ""
     rest: float = 0.0
     until: float = 0.0
     probing: bool = False
@@ -27,8 +28,8 @@ class _State:
 class Breaker:
     """One state for each way; safe between threads.
 
-    failures: in a row that open it; rest: seconds until the first probe, doubled by each that
-    fails, up to LONGEST.
+    failures: in a row that open it, tries of one message counted as one: it may be the message.
+    rest: seconds until the first probe, doubled by each that fails, up to LONGEST.
     """
 
     def __init__(self, failures: int, rest: float, clock: Callable[[], float]) -> None:
@@ -38,32 +39,36 @@ class Breaker:
         self._lock = threading.Lock()
         self._states: defaultdict[Hashable, _State] = defaultdict(_State)
 
-    def wait(self, way: Hashable) -> float:
-        """Return the seconds until *way* may be tried, 0 where it may now."""
+    def rest(self, way: Hashable) -> float:
+        """Return the seconds until *way*, which failed, is tried again; 0 where it did not."""
         state, now = self._states[way], self._clock()
-        until = state.held_until
-        if state.failures >= self._failures:
-            until = max(until, now + self._rest if state.probing else state.until)
-        return max(0.0, until - now)
+        if state.failures < self._failures:
+            return 0.0
+        return self._rest if state.probing else max(0.0, state.until - now)
+
+    def held(self, way: Hashable) -> float:
+        """Return the seconds for which *way* asked to be left alone."""
+        return max(0.0, self._states[way].held_until - self._clock())
 
     def enter(self, way: Hashable) -> bool:
         """Let a call pass; while *way* is tried again, one at a time. `leave` must follow."""
         with self._lock:
-            if self.wait(way):
+            if self.rest(way) or self.held(way):
                 return False
             state = self._states[way]
             state.probing = state.failures >= self._failures
             return True
 
-    def leave(self, way: Hashable, *, ok: bool | None) -> None:
+    def leave(self, way: Hashable, message_id: str, *, ok: bool | None) -> None:
         """Say how the call went; None where it was not made or says nothing of the provider."""
         with self._lock:
             state = self._states[way]
             was_open = state.failures >= self._failures
             if ok:
-                state.failures, state.rest = 0, 0.0
+                state.failures, state.rest, state.last = 0, 0.0, ""
             elif ok is False and (state.probing or not was_open):
-                state.failures += 1
+                state.failures += state.last != message_id
+                state.last = message_id
                 if state.failures >= self._failures:
                     state.rest = min(LONGEST, 2 * state.rest or self._rest)
                     state.until = self._clock() + state.rest

@@ -120,7 +120,7 @@ def test_receipts_are_collected_and_joined(stage):
     sms.due = [receipt(arrived, Status.DELIVERED), receipt(lost, Status.UNDELIVERED)]
     call.due = [receipt(rung, Status.READ, "voice"), receipt("msg_nobody", Status.READ)]
     on.dispatcher.tick()
-    assert [on.status(m) for m in (arrived, lost, rung)] == ["delivered", "undelivered", "read"]
+    assert [on.status(m) for m in (arrived, lost, rung)] == ["delivered", "queued", "read"]
     assert on.message(arrived).finished_at == START + 9
     assert on.attempts(lost)[0].receipt_status is Status.UNDELIVERED
     assert on.attempts(lost)[0].receipt_by is None
@@ -233,6 +233,8 @@ def test_tidying_is_done_once_an_hour(stage):
         recent_attempts=lambda _: [],
         waiting=lambda _: 0,
         overdue=lambda *_: [],
+        join_parked=lambda _: [],
+        spent=lambda _: 0.0,
         forget_keys=calls.append,
     )
     leader = Dispatcher(store, on.intake, on.ways, on.listener, "me", on.clock)

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, RowMapping, Select, case, func, select
 from ...message import Channel, Outcome, Status
 from ...safety.encryption import Keyring
 from ..base import Figures, Search
+from .receipts import counters
 from .rows import found_by
-from .schema import attempts, batches, counters, messages, verifications
+from .schema import attempts, batches, messages, verifications
 
 RECENT = 1000
 """Attempts that the latency figures are taken from."""

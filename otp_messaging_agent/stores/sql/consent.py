@@ -5,14 +5,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    RowMapping,
+    String,
+    Table,
+    bindparam,
+    delete,
+    select,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ...message import Channel, Inbound, Message, MessageType
 from ...safety.encryption import Keyring
 from ..base import Blocked, OptOut
 from .fast import Statement
-from .schema import inbound, opt_outs
+from .schema import metadata
+
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("recipient_idx", LargeBinary(32), nullable=False),
+    Column("recipient_enc", LargeBinary, nullable=False),
+    Column("channel", String(16), nullable=False),  # empty: every channel, every category
+    Column("category", String(16), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("at", Float, nullable=False),
+)
+Index(
+    "opt_outs_one",
+    opt_outs.c.recipient_idx,
+    opt_outs.c.channel,
+    opt_outs.c.category,
+    unique=True,
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("provider", String(64), nullable=False),
+    Column("provider_message_id", String(128), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("sender_idx", LargeBinary(32), nullable=False),
+    Column("sender_enc", LargeBinary, nullable=False),
+    Column("text_enc", LargeBinary, nullable=False),
+    Column("at", Float, nullable=False),
+)
+Index("inbound_once", inbound.c.provider, inbound.c.provider_message_id, unique=True)
+Index("inbound_sender", inbound.c.sender_idx)
 
 
 def row_of(wish: OptOut, keys: Keyring) -> dict[str, Any]:

@@ -3,14 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, null, select, true, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    null,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ...message import Outcome, Receipt, Status
 from ..base import Joined
-from .schema import attempts, counters, messages, parked_receipts
+from .schema import attempts, messages, metadata
+
+parked_receipts = Table(
+    "parked_receipts",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("provider", String(64), nullable=False),
+    Column("provider_message_id", String(128), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("error_code", String(64)),
+    Column("error_detail", String(500)),
+    Column("scope", String(16)),
+    Column("cost", Float),
+    Column("received_at", Float, nullable=False),
+)
+Index("parked_receipts_received", parked_receipts.c.received_at)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
 
 PROGRESS = {
     Status.SENT: 1,
@@ -141,17 +182,7 @@ def keep_arrived(conn: Connection, message_id: str, attempt_id: str, now: float)
 
 
 def _parked(r: Receipt, now: float) -> dict[str, Any]:
-    return {
-        "provider": r.provider,
-        "provider_message_id": r.provider_message_id,
-        "status": r.status.value,
-        "at": r.at,
-        "error_code": r.error_code,
-        "error_detail": r.error_detail,
-        "scope": r.scope,
-        "cost": r.cost,
-        "received_at": now,
-    }
+    return {**asdict(r), "status": r.status.value, "received_at": now}
 
 
 def any_parked(conn: Connection) -> bool:
