@@ -18,11 +18,11 @@ from pydantic import ValidationError
 from . import answer, log, view
 from . import config as configuration
 from .assembly import Parts, build, provider_faults
-from .desk import Desk
 from .errors import Conflict, IdempotencyConflict, NotFound, NotRunning
 from .faults import invalid
 from .flow import ingest
 from .message import Status
+from .people import People
 from .request import CheckRequest, MessageRequest, OtpRequest
 from .stores.base import KeyReused, Once
 
@@ -31,7 +31,7 @@ DRAIN_SECONDS = 10.0
 """How long a script that ends without `stop()` goes on sending what is due."""
 
 
-class IntelligentOTPAgent(Desk):
+class IntelligentOTPAgent(People):
     """Sends messages and checks codes.
 
     config: a path, a dict, or None for config.json in the working directory (the built-in

@@ -171,10 +171,8 @@ def _ways(config: Config, rules: validate.Rules, store: Store) -> Ways:
 def _provider(config: Config, store: Store, given: Mapping[str, Any]) -> Provider:
     vendor = given["provider"]
     module = plugins.load("providers", vendor)
-    at = config.server
-    shown = f"[{at.host}]" if ":" in at.host else at.host
-    public = at.public_base_url or f"http://{shown}:{at.port}"
-    context = Context(given.get("name", vendor), store, time.time, time.sleep, public)
+    name = given.get("name", vendor)
+    context = Context(name, store, time.time, time.sleep, config.server.public_url)
     own = {key: value for key, value in given.items() if key not in OURS}
     provider: Provider = module.make(module.Settings(**own), context)
     return provider

@@ -10,8 +10,9 @@ from .assembly import Parts
 from .config import Config
 from .errors import AgentError, NotFound
 from .flow import ingest, report, validate
+from .lookup import MessageSearch
 from .message import MessageType
-from .request import MessageRequest, MessageSearch
+from .request import MessageRequest
 from .stores.base import Work
 
 _LATER = 600.0

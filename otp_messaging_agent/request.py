@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from .message import Channel, MessageType, Priority, Status
+from .message import Channel, MessageType, Priority
 
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _NOT_IN_LINE = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
@@ -205,25 +205,23 @@ class CheckRequest(BaseModel):
         return self
 
 
-class MessageSearch(BaseModel):
-    """Filters; all given ones must hold. Newest first."""
+class OptOutRequest(BaseModel):
+    """Somebody wants no more messages; a channel or category left out is all of them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    status: Status | None = None
-    channel: Channel | None = Field(None, description="The channel last tried.")
-    message_type: MessageType | None = None
-    batch_id: Annotated[Line, Field(max_length=64)] | None = None
-    reference: Annotated[Line, Field(max_length=200)] | None = None
-    since: datetime | None = Field(None, description="Accepted at or after.")
-    until: datetime | None = Field(None, description="Accepted before.")
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[Line, Field(max_length=64)] | None = None
-
-
-class PersonSearch(MessageSearch):
-    """The same with what must never stand in a URL."""
-
-    phone_number: Annotated[Line, Field(max_length=40)] | None = None
+    phone_number: Annotated[Line, Field(max_length=40)] | None = Field(
+        None, examples=["+447700900001"]
+    )
     email: Annotated[Line, Field(max_length=254)] | None = None
-    user_id: Annotated[Line, Field(max_length=200)] | None = None
+    channel: Channel | None = Field(None, description="Default: every channel.")
+    category: MessageType | None = Field(
+        None, description="A message type; default: all that `consent.stop_types` names."
+    )
+
+    @model_validator(mode="after")
+    def _one_person(self) -> Self:
+        if (self.phone_number is None) == (self.email is None):
+            msg = "exactly one of phone_number or email is required"
+            raise ValueError(msg)
+        return self

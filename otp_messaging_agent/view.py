@@ -12,6 +12,7 @@ from .answer import Answer, as_time, when
 from .message import (
     Attempt,
     Channel,
+    Inbound,
     Message,
     MessageType,
     Outcome,
@@ -37,8 +38,10 @@ class AttemptView(Answer):
     error_detail: str | None
     permanent: bool | None
     cost: float
+    segments: int = Field(description="Messages it was sent as; a long SMS is several.")
     receipt_status: Status | None
     receipt_at: datetime | None
+    duplicate: bool = Field(description="It arrived though another attempt had arrived.")
     decision: Mapping[str, Any]
 
     @classmethod
@@ -57,6 +60,8 @@ class AttemptView(Answer):
             error_detail=a.error_detail,
             permanent=a.permanent,
             cost=a.cost,
+            segments=a.parts,
+            duplicate=a.duplicate,
             receipt_status=a.receipt_status,
             receipt_at=when(a.receipt_at),
             decision=a.decision,
@@ -177,3 +182,54 @@ class InboxPage(Answer):
     """The sandbox's inbox, newest first."""
 
     messages: list[InboxView]
+
+
+class OptOutView(Answer):
+    """Somebody wants no more; a channel or category of null is all of them."""
+
+    opt_out_id: str
+    phone_number: str | None
+    email: str | None
+    channel: Channel | None
+    category: MessageType | None = Field(
+        description="A message type; null: all that `consent.stop_types` names."
+    )
+    source: str = Field(description="inbound, link or api", examples=["inbound"])
+    created_at: datetime
+
+
+class OptOutPage(Answer):
+    """A page of opt-outs, newest first; `next_cursor` is null on the last."""
+
+    opt_outs: list[OptOutView]
+    next_cursor: str | None
+
+
+class InboundView(Answer):
+    """What somebody wrote to one of your senders."""
+
+    number: int
+    provider: str
+    channel: Channel
+    sender: str
+    text: str
+    at: datetime
+
+    @classmethod
+    def of(cls, number: int, i: Inbound) -> Self:
+        """Return the view of what somebody wrote."""
+        return cls(
+            number=number,
+            provider=i.provider,
+            channel=i.channel,
+            sender=i.sender,
+            text=i.text,
+            at=as_time(i.at),
+        )
+
+
+class InboundPage(Answer):
+    """A page of what people wrote, newest first; `next_cursor` is null on the last."""
+
+    messages: list[InboundView]
+    next_cursor: int | None

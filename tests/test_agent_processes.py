@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from otp_messaging_agent import IntelligentOTPAgent, MessageRequest, Priority
-from otp_messaging_agent.request import MessageSearch
+from otp_messaging_agent.lookup import MessageSearch
 
 from .until import until
 

@@ -12,7 +12,7 @@ from otp_messaging_agent import (
     NotFound,
     StoreUnavailable,
 )
-from otp_messaging_agent.request import MessageSearch, PersonSearch
+from otp_messaging_agent.lookup import MessageSearch, PersonSearch
 
 from .until import until
 

@@ -7,14 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from otp_messaging_agent.lookup import MessageSearch, PersonSearch
 from otp_messaging_agent.message import Channel, MessageType, Priority
-from otp_messaging_agent.request import (
-    CheckRequest,
-    MessageRequest,
-    MessageSearch,
-    OtpRequest,
-    PersonSearch,
-)
+from otp_messaging_agent.request import CheckRequest, MessageRequest, OtpRequest
 
 PHONE = "+447700900001"
 OF_OTPS = {"purpose": "login", "ttl_seconds": 60, "code_length": 8}

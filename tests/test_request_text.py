@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from otp_messaging_agent.errors import InvalidRequest
 from otp_messaging_agent.flow import ingest
-from otp_messaging_agent.request import CheckRequest, MessageRequest, PersonSearch
+from otp_messaging_agent.lookup import PersonSearch
+from otp_messaging_agent.request import CheckRequest, MessageRequest
 
 PHONE = "+447700900001"
 LINES = ["phone_number", "email", "user_id", "reference", "subject", "timezone"]

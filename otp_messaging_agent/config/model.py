@@ -40,6 +40,12 @@ class Server(Part):
     threads: Annotated[int, Field(ge=1, le=256)] = 16
     max_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
 
+    @property
+    def public_url(self) -> str:
+        """Where providers call back: `public_base_url`, else where the API listens."""
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_base_url or f"http://{shown}:{self.port}"
+
 
 class OtpLimits(Part):
     """How often one recipient may be sent codes and may guess wrong."""

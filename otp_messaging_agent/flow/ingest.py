@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ..faults import invalid
-from ..request import MessageRequest, MessageSearch, PersonSearch
+from ..lookup import MessageSearch, PersonSearch
+from ..request import MessageRequest
 from ..stores.base import Search
 from .validate import Rules, moment, recipient
 

@@ -50,6 +50,10 @@ def metrics(
             "by_channel": {name: c["cost"] for name, c in _channels(figures.channels).items()},
         },
         "verifications": _verifications(figures.verifications),
+        "webhooks": {
+            "forged": figures.counters.get("callbacks_forged", 0),
+            "unknown_ids": figures.counters.get("receipts_unknown", 0),
+        },
         "alerts": _alerts(figures, queue_size, latency),
         "uptime_seconds": round(now - started_at, 3),
     }
@@ -95,15 +99,20 @@ def _spread(values: Sequence[float]) -> dict[str, float | None]:
 
 def _channels(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     channels: dict[str, dict[str, Any]] = {}
-    counts = ("attempts", "sent", "failed", "ambiguous", "delivered", "undelivered")
+    counts = (
+        *("attempts", "sent", "failed", "ambiguous"),
+        *("delivered", "undelivered", "duplicates"),
+    )
     for row in rows:
         c = channels.setdefault(
-            row["channel"], {**dict.fromkeys(counts, 0), "cost": 0.0, "providers": {}}
+            row["channel"],
+            {**dict.fromkeys(counts, 0), "cost": 0.0, "duplicate_cost": 0.0, "providers": {}},
         )
         one: dict[str, float] = {name: int(row[name] or 0) for name in counts}
-        one["cost"] = round(row["cost"] or 0.0, 6)
+        for money in ("cost", "duplicate_cost"):
+            one[money] = round(row[money] or 0.0, 6)
         c["providers"][row["provider"]] = one
-        for name in (*counts, "cost"):
+        for name in (*counts, "cost", "duplicate_cost"):
             c[name] = round(c[name] + one[name], 6)
     return channels
 

@@ -44,6 +44,14 @@ RULES: Mapping[str, Rule] = {
     "messages.get_verification": Rule.VERIFY,
     "messages.cancel_verification": Rule.SEND,
     "messages.explain_route": Rule.READ,
+    "consent.list_opt_outs": Rule.READ,
+    "consent.opt_out": Rule.SEND,
+    "consent.revoke_opt_out": Rule.SEND,
+    "consent.list_inbound": Rule.READ,
+    "consent.unsubscribe_page": Rule.OPEN,  # by the link's own secret
+    "consent.unsubscribe": Rule.OPEN,
+    "webhooks.status": Rule.OPEN,  # by the vendor's signature
+    "webhooks.inbound": Rule.OPEN,
     "service.metrics": Rule.READ,
     "service.health": Rule.OPEN,
     "service.ready": Rule.OPEN,
@@ -52,7 +60,7 @@ RULES: Mapping[str, Rule] = {
     "pages.docs": Rule.READ,
     "pages.openapi": Rule.READ,
     "pages.swagger": Rule.READ,
-    "static": Rule.READ,
+    "static": Rule.OPEN,  # the page that an unsubscribe link opens needs its style
 }
 """By endpoint. An address that does not exist has no endpoint and is guarded like the rest."""
 

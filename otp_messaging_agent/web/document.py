@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ from flask_openapi3 import Info, OpenAPI
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from .. import answer, request, view
+from .. import answer, lookup, request, view
 from .access import is_open
 from .errors import PROBLEM, Problem
 
@@ -86,6 +87,12 @@ class VerificationPath(BaseModel):
     verification_id: str = Field(description="`verification_id` of the answer of `/send-otp`.")
 
 
+class OptOutPath(BaseModel):
+    """Names one opt-out."""
+
+    opt_out_id: str = Field(description="`opt_out_id` of the answer that took or listed it.")
+
+
 class Health(BaseModel):
     """The process answers."""
 
@@ -111,6 +118,7 @@ class Metrics(BaseModel):
     latency: dict[str, Any]
     cost: dict[str, Any]
     verifications: dict[str, Any]
+    webhooks: dict[str, int] = Field(description="Callbacks that were `forged`, `unknown_ids`.")
     alerts: list[Any]
     uptime_seconds: float
 
@@ -119,7 +127,8 @@ _TAKEN: tuple[type[BaseModel], ...] = (
     request.OtpRequest,
     request.CheckRequest,
     request.MessageRequest,
-    request.PersonSearch,
+    lookup.PersonSearch,
+    request.OptOutRequest,
     BulkRequest,
     Problem,
 )
@@ -134,6 +143,9 @@ _GIVEN: tuple[type[BaseModel], ...] = (
     view.BatchView,
     answer.Explanation,
     view.InboxPage,
+    view.OptOutView,
+    view.OptOutPage,
+    view.InboundPage,
     Health,
     Ready,
     Metrics,
@@ -182,7 +194,8 @@ def render(app: OpenAPI, examples: Mapping[str, Mapping[str, Any]]) -> bytes:
     document = dict(app.api_doc)
     document["components"] = {"schemas": _schemas(), "securitySchemes": SECURITY_SCHEMES}
     document["security"] = [{}, *({name: []} for name in SECURITY_SCHEMES)]
-    public = {rule.rule for rule in app.url_map.iter_rules() if is_open(rule.endpoint)}
+    open_ = (rule.rule for rule in app.url_map.iter_rules() if is_open(rule.endpoint))
+    public = {re.sub("<[a-z]+:(.+?)>", r"{\1}", rule) for rule in open_}
     for path, operation in _operations(document):
         answers = operation["responses"]
         if "application/json" in answers.get("422", {}).get("content", {}):
@@ -192,7 +205,9 @@ def render(app: OpenAPI, examples: Mapping[str, Mapping[str, Any]]) -> bytes:
             content["application/json"]["examples"] = dict(examples[path])
         if path in public:
             operation["security"] = []
-            del answers["401"], answers["403"]
+            for status in (401, 403):
+                if answers.get(str(status), {}).get("description") == _WHY[status]:
+                    del answers[str(status)]
     return json.dumps(document, ensure_ascii=False).encode()
 
 

@@ -117,6 +117,24 @@ def reads(
     return register
 
 
+def removes(api: APIBlueprint, path: str, names: type[BaseModel]) -> Callable[..., Any]:
+    """Register `view(agent, id)` as DELETE of the thing that *names* names."""
+
+    def register(view: Callable[..., None]) -> Callable[..., None]:
+        def handler(**where: str) -> Response:
+            body.read_nothing()
+            view(agent(), *where.values())
+            return Response(status=204)
+
+        _document(handler, view, path=names)
+        told = _told(view, 204, None, 404, *_READING, 503)
+        told["responses"][204] = {"description": "It is gone."}
+        api.delete(path, **told)(handler)
+        return view
+
+    return register
+
+
 def filters(api: APIBlueprint, path: str, model: type[_Model], answer: type[BaseModel]) -> Register:
     """Register `view(agent, model)` as GET with *model* as its query string."""
 
@@ -131,13 +149,17 @@ def filters(api: APIBlueprint, path: str, model: type[_Model], answer: type[Base
     return register
 
 
-def _document(handler: Callable[..., Response], view: View, **annotations: type[BaseModel]) -> None:
+def _document(
+    handler: Callable[..., Response], view: Callable[..., Any], **annotations: type[BaseModel]
+) -> None:
     handler.__name__, handler.__doc__ = view.__name__, view.__doc__
     handler.__annotations__ = annotations
     vars(handler)["__delay_validate_request__"] = True  # flask-openapi3: leave the reading to us
 
 
-def _told(view: View, status: int, answer: type[BaseModel], *refusals: int) -> dict[str, Any]:
+def _told(
+    view: Callable[..., Any], status: int, answer: type[BaseModel] | None, *refusals: int
+) -> dict[str, Any]:
     """Return what the document says of a route; the view's docstring is its text."""
     summary, _, more = (view.__doc__ or "").partition("\n")
     return {

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from flask_openapi3 import APIBlueprint, Tag
 
 from ..answer import Explanation
-from ..request import MessageRequest, MessageSearch, PersonSearch
+from ..lookup import MessageSearch, PersonSearch
+from ..request import MessageRequest
 from ..view import BatchView, MessagePage, MessageView, VerificationView
 from .document import BatchPath, MessagePath, VerificationPath
 from .endpoint import acts, filters, reads, takes

@@ -57,14 +57,14 @@ def sandbox() -> Response:
     """Show what each recipient would have got: a live page, or JSON where that is accepted."""
     if request.accept_mimetypes.best_match([_HTML, JSON]) == JSON:
         return respond(agent().inbox())
-    page = render_template("sandbox.html", base_url=request.host_url.rstrip("/"))
-    return _page(page, _SANDBOX)
+    html = render_template("sandbox.html", base_url=request.host_url.rstrip("/"))
+    return page(html, _SANDBOX)
 
 
 @api.get("/docs", operation_id="docs", summary="Read the API's documentation", responses=_PAGE)
 def docs() -> Response:
     """Show Swagger UI, served from here."""
-    return _page(render_template("docs.html"), _DOCS)
+    return page(render_template("docs.html"), _DOCS)
 
 
 def swagger(name: str) -> Response:
@@ -91,7 +91,8 @@ def _swagger_folder() -> str:
     return str(files("flask_openapi3_swagger").joinpath("templates", "swagger"))
 
 
-def _page(html: str, policy: str) -> Response:
-    page = make_response(html)
-    page.headers["Content-Security-Policy"] = policy
-    return page
+def page(html: str, policy: str) -> Response:
+    """Return a page under a policy of what it may load."""
+    answer = make_response(html)
+    answer.headers["Content-Security-Policy"] = policy
+    return answer

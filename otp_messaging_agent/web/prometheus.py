@@ -20,7 +20,9 @@ _PER_PROVIDER = {
     "ambiguous": "Attempts of which it is not known whether the provider took them.",
     "delivered": "Attempts with a receipt that says delivered.",
     "undelivered": "Attempts with a receipt that says undelivered.",
+    "duplicates": "Attempts that arrived though another had arrived.",
     "cost": "Money spent, in the unit of cost_per_message.",
+    "duplicate_cost": "Money spent on duplicates.",
 }
 _QUANTILES = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}
 
@@ -47,6 +49,7 @@ class Figures(Collector):
         yield _one("verified_ratio", "Approved of all verifications.", checks["conversion"])
         alerts = {alert["name"]: 1 for alert in m["alerts"]}
         yield _by("alert_active", "1 for each active alert.", "alert", alerts)
+        yield _by("webhook_oddities", "Callbacks forged, or of unknown ids.", "kind", m["webhooks"])
         yield from _queue(m["queue"])
         yield from _providers(m["channels"])
         yield from _latency(m["latency"])

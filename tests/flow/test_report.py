@@ -13,7 +13,7 @@ from otp_messaging_agent.stores.base import Figures
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = 1_800_000_000.0
 BAD = ("undelivered", "failed", "expired", "unknown")
-COUNTS = {"sent": 3, "failed": 1, "ambiguous": 1, "delivered": 2, "undelivered": 1}
+COUNTS = {"sent": 3, "failed": 1, "ambiguous": 1, "delivered": 2, "undelivered": 1, "duplicates": 1}
 
 
 def told(figures=None, **fields):
@@ -43,7 +43,15 @@ def test_with_nothing_sent_every_figure_is_there_and_zero():
 
 
 def test_success_is_the_share_of_finished_messages_that_arrived():
-    counts = {"delivered": 6, "read": 1, "failed": 1, "undelivered": 1, "unknown": 1, "expired": 1}
+    counts = {
+        "delivered": 6,
+        "read": 1,
+        "failed": 1,
+        "undelivered": 1,
+        "duplicates": 1,
+        "unknown": 1,
+        "expired": 1,
+    }
     assert success_rate(counts, 0) == pytest.approx(7 / 11, abs=1e-6)
     assert success_rate({**counts, "sent": 5}, 5) == pytest.approx(12 / 16, abs=1e-6)
 
@@ -107,7 +115,7 @@ def test_the_queue_is_shown_by_lane_codes_and_the_rest_together():
 
 def row(channel, provider, cost, **counts):
     given_ = {"attempts": 5, **COUNTS, **counts}
-    return {"channel": channel, "provider": provider, "cost": cost, **given_}
+    return {"channel": channel, "provider": provider, "cost": cost, "duplicate_cost": 0.0, **given_}
 
 
 def test_channels_are_the_sum_of_their_providers():
@@ -120,7 +128,12 @@ def test_channels_are_the_sum_of_their_providers():
     )
     shown = told(figures)
     sms = shown["channels"]["SMS"]
-    assert sms["providers"]["a"] == {"attempts": 5, **COUNTS, "cost": 0.1}
+    assert sms["providers"]["a"] == {
+        "attempts": 5,
+        **COUNTS,
+        "cost": 0.1,
+        "duplicate_cost": 0,
+    }
     assert {n: sms[n] for n in ("attempts", *COUNTS)} == {
         "attempts": 6,
         "sent": 4,
@@ -128,6 +141,7 @@ def test_channels_are_the_sum_of_their_providers():
         "ambiguous": 1,
         "delivered": 4,
         "undelivered": 2,
+        "duplicates": 2,
     }
     assert sms["cost"] == pytest.approx(0.3)
     assert shown["channels"]["Call"]["delivered"] == shown["channels"]["Call"]["cost"] == 0

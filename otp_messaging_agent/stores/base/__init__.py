@@ -20,16 +20,14 @@ from .intake import (
     Checked,
     Intake,
     Issued,
-    KeyReused,
     Limited,
     Limits,
-    Once,
     OtpOrder,
-    Replay,
     Row,
     RowResult,
     Submission,
 )
+from .once import KeyReused, Once, Replay
 
 __all__ = [
     "Archive",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ...message import Channel, Inbound, Message, MessageType
+from .once import KeyReused, Once, Replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,11 @@ Blocked = tuple[Channel | None, MessageType | None]
 class Consent(Protocol):
     """Who wants no more of what."""
 
-    def opt_out(self, wish: OptOut) -> bool:
-        """Keep *wish*; False where the same (recipient, channel, category) stood already."""
+    def opt_out(self, wish: OptOut, once: Once | None = None) -> str | Replay | KeyReused:
+        """Keep *wish*; return the id under which it stands.
+
+        That is an earlier one's where the same (recipient, channel, category) stood already.
+        """
 
     def opt_in(self, recipient: str, channel: Channel | None) -> int:
         """Drop what stands of *recipient* on *channel* (None: on all); return how many."""

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ...message import WAITING, Status, VerificationStatus
 from ...otp import free_at
-from ..base import Check, Checked, KeyReused, Limited, Once, Replay
-from .intake import DAY, end, recent, remember, replay
+from ..base import Check, Checked, KeyReused, Limited, Replay
+from .intake import DAY, end, recent
+from .once import OnceRow, remember, replay
 from .schema import messages, recipient_events, verifications
 
 
@@ -21,7 +22,7 @@ class PreparedCheck:
 
     check: Check
     recipient_idx: bytes | None
-    once: tuple[bytes, Once] | None
+    once: OnceRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Cancel:
 
     id: str
     now: float
-    once: tuple[bytes, Once] | None
+    once: OnceRow
 
 
 def check(

@@ -23,8 +23,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ...message import Channel, Inbound, Message, MessageType
 from ...safety.encryption import Keyring
-from ..base import Blocked, OptOut
+from ..base import Blocked, KeyReused, OptOut, Replay
 from .fast import Statement
+from .once import OnceRow, remember, replay
 from .schema import metadata
 
 opt_outs = Table(
@@ -96,12 +97,22 @@ def wish_of(row: RowMapping, keys: Keyring) -> OptOut:
     )
 
 
-def opt_out(conn: Connection, calls: Sequence[dict[str, Any]]) -> list[bool]:
+def opt_out(
+    conn: Connection, calls: Sequence[tuple[dict[str, Any], OnceRow]]
+) -> list[str | Replay | KeyReused]:
     """Keep wishes; one that stood already changes nothing."""
-    return [
-        conn.execute(upsert(opt_outs).values(row).on_conflict_do_nothing()).rowcount > 0
-        for row in calls
-    ]
+    return [_opt_out(conn, row, once) for row, once in calls]
+
+
+def _opt_out(conn: Connection, row: dict[str, Any], once: OnceRow) -> str | Replay | KeyReused:
+    earlier = replay(conn, once)
+    if earlier is not None:
+        return earlier
+    conn.execute(upsert(opt_outs).values(row).on_conflict_do_nothing())
+    same = (opt_outs.c[name] == row[name] for name in ("recipient_idx", "channel", "category"))
+    stands: str = conn.execute(select(opt_outs.c.id).where(*same)).scalar_one()
+    remember(conn, once, stands)
+    return stands
 
 
 def opt_in(conn: Connection, calls: Sequence[tuple[bytes, Channel | None]]) -> list[int]:

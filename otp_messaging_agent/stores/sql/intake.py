@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,10 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from ...message import WAITING, Message, Status, Verification, VerificationStatus
 from ...otp import free_at
-from ..base import Issued, KeyReused, Limited, Limits, Once, Replay, RowResult
+from ..base import Issued, KeyReused, Limited, Limits, Replay, RowResult
 from . import consent
 from .fast import Statement, params
+from .once import OnceRow, remember, replay
 from .rows import verification
 from .schema import batches, idempotency, messages, recipient_events, verifications
 
@@ -45,41 +45,12 @@ class Prepared:
     rows: Sequence[MessageRow | OtpRow]
     at: float
     batch_row: dict[str, Any] | None
-    once: tuple[bytes, Once] | None
+    once: OnceRow
     respond: Callable[[Sequence[RowResult]], Any] | None
     judged: Callable[[Connection, MessageRow], MessageRow]
 
 
 _MESSAGES = Statement(insert(messages).values(params(c.name for c in messages.columns)))
-
-
-def replay(conn: Connection, once: tuple[bytes, Once] | None) -> Replay | KeyReused | None:
-    """Return what an earlier request with this key got, None where it is the first."""
-    if once is None:
-        return None
-    key, o = once
-    row = conn.execute(
-        select(idempotency.c.body, idempotency.c.response).where(idempotency.c.key_idx == key)
-    ).one_or_none()
-    if row is None:
-        return None
-    return Replay(json.loads(row.response)) if row.body == o.body else KeyReused()
-
-
-def remember(conn: Connection, once: tuple[bytes, Once] | None, response: Any) -> None:
-    """Keep *response* for whoever repeats the request."""
-    if once is None:
-        return
-    key, o = once
-    conn.execute(
-        insert(idempotency),
-        {
-            "key_idx": key,
-            "body": o.body,
-            "response": json.dumps(response).encode(),
-            "at": o.at,
-        },
-    )
 
 
 def submit(

@@ -11,8 +11,8 @@ from ...errors import NotRunning, StoreUnavailable
 from ...inbox import InboxEntry
 from ...message import Channel, Inbound, Message
 from ...safety.encryption import Keyring
-from ..base import Blocked, OptOut
-from . import consent, engine, inbox, rows
+from ..base import Blocked, KeyReused, Once, OptOut, Replay
+from . import consent, engine, inbox, prepare, rows
 from .recent import Recent
 from .writer import Writer
 
@@ -61,10 +61,11 @@ class People:
 
     # ----------------------------------------------------------- consent
 
-    def opt_out(self, wish: OptOut) -> bool:
-        """Keep *wish*; False where it stood already."""
+    def opt_out(self, wish: OptOut, once: Once | None = None) -> str | Replay | KeyReused:
+        """Keep *wish*; return the id under which it stands."""
         self._watched = True
-        return self._writer.call(consent.opt_out, consent.row_of(wish, self._keys))
+        row = consent.row_of(wish, self._keys)
+        return self._writer.call(consent.opt_out, (row, prepare.once(once, self._keys)))
 
     def opt_in(self, recipient: str, channel: Channel | None) -> int:
         """Drop what stands of *recipient* on *channel*."""

@@ -14,6 +14,7 @@ from ...message import VerificationStatus as Status
 from ...safety.encryption import Keyring
 from ..base import Check, Once, OtpOrder, Row, Submission
 from . import checks, consent, intake, rows
+from .once import OnceRow
 
 
 def submission(s: Submission, keys: Keyring) -> intake.Prepared:
@@ -85,6 +86,6 @@ def check(c: Check, keys: Keyring) -> checks.PreparedCheck:
     return checks.PreparedCheck(c, who, once(c.once, keys))
 
 
-def once(given: Once | None, keys: Keyring) -> tuple[bytes, Once] | None:
+def once(given: Once | None, keys: Keyring) -> OnceRow:
     """Return an idempotency key beside its hash, under which it is kept."""
     return None if given is None else (keys.blind_index("once", given.key), given)

@@ -44,6 +44,7 @@ from . import (
     rows,
     verdicts,
 )
+from .once import replay
 from .people import People
 
 RENEW = 2.0
@@ -64,7 +65,7 @@ class SqlStore(People):
 
     def answered(self, once: Once) -> Replay | KeyReused | None:
         """Return what an earlier request with this key got."""
-        return self._read(intake.replay, prepare.once(once, self._keys))
+        return self._read(replay, prepare.once(once, self._keys))
 
     def check(self, check: Check) -> Checked | Limited | Replay | KeyReused:
         """Count one try, then compare: one atomic step."""
