@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .. import log
+from ..ids import entropy
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -42,7 +42,7 @@ class Headers:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
-        environ[REQUEST_ID] = request_id = secrets.token_hex(8).translate(_LETTERS)
+        environ[REQUEST_ID] = request_id = entropy.take(8).hex().translate(_LETTERS)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             sent = [h for h in headers if h[0].lower() not in _SET_HERE]

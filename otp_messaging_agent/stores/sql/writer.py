@@ -7,9 +7,8 @@ Where a transaction fails, its calls are tried one by one, so that only the bad 
 
 from __future__ import annotations
 
-import queue
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -29,17 +28,24 @@ MAX_BATCH = 1000
 
 LINGER = 0.002
 """Seconds a transaction waits at most for as many calls as the last one had: a sync costs as
-much as dozens of rows, and callers of the last transaction are likely to be back at once."""
+much as dozens of rows, and callers of the last transaction are likely to be back at once. Where
+they were not, that is not tried again for a while."""
+
+LAZY = 0.01
+"""Seconds a call that nobody waits for waits at most for one that somebody does."""
+
+_MOST_DOUBT = 63
 
 
 class _Call:
     """One call waiting for its commit; `done` is released once it has a result or an error."""
 
-    __slots__ = ("argument", "done", "error", "operation", "result")
+    __slots__ = ("argument", "done", "error", "operation", "result", "urgent")
 
-    def __init__(self, operation: Callable[..., Any], argument: Any) -> None:
+    def __init__(self, operation: Callable[..., Any], argument: Any, *, urgent: bool) -> None:
         self.operation = operation
         self.argument = argument
+        self.urgent = urgent
         self.result: Any = None
         self.error: Exception | None = None
         self.done = threading.Lock()
@@ -58,11 +64,13 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._calls: deque[_Call] = deque()
+        self._gate = threading.Condition(threading.Lock())
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
-        self._expected = 1
-        self._gate = threading.Lock()
+        self._urgent = 0
+        self._wanted = self._expected = 1
+        self._doubt = self._skip = 0
 
     def start(self) -> None:
         """Start the thread."""
@@ -74,22 +82,28 @@ class Writer:
             if self._closed:
                 return
             self._closed = True
-            self._calls.put(None)
+            self._gate.notify()
         self._thread.join(timeout)
 
     def call(self, operation: Operation[A, R], argument: A) -> R:
         """Return the operation's result for *argument* once it is committed."""
-        result: R = self.post(operation, argument).wait()
+        result: R = self._hand_in(_Call(operation, argument, urgent=True)).wait()
         return result
 
-    def post(self, operation: Operation[A, R], argument: A) -> _Call:
-        """Hand in a call without waiting for it."""
-        call = _Call(operation, argument)
+    def post(self, operation: Operation[A, R], argument: A) -> None:
+        """Hand in a call that nobody waits for; it travels with the next that somebody does."""
+        self._hand_in(_Call(operation, argument, urgent=False))
+
+    def _hand_in(self, call: _Call) -> _Call:
         with self._gate:
             if self._closed:
                 msg = "the store is closed"
                 raise NotRunning(msg)
-            self._calls.put(call)
+            self._calls.append(call)
+            self._urgent += call.urgent
+            # Every wake-up takes the interpreter from a caller about to hand in the next call.
+            if self._urgent >= self._wanted or len(self._calls) == 1:
+                self._gate.notify()
         return call
 
     def _run(self) -> None:
@@ -103,23 +117,31 @@ class Writer:
                 call.done.release()
 
     def _take(self) -> list[_Call] | None:
-        first = self._calls.get()
-        if first is None:
-            return None
-        calls = [first]
-        end = time.monotonic() + LINGER
-        while len(calls) < MAX_BATCH:
-            try:
-                expected = len(calls) < self._expected
-                call = self._calls.get(expected, max(0.0, end - time.monotonic()))
-            except queue.Empty:
-                break
-            if call is None:
-                self._calls.put(None)
-                break
-            calls.append(call)
-        self._expected = len(calls)
-        return calls
+        """Return what waits, None once that is nothing and never will be again."""
+        calls = self._calls
+        with self._gate:
+            self._wanted = 1
+            while not self._urgent and not self._closed:
+                if not self._gate.wait(LAZY if calls else None):
+                    break
+            if not calls:
+                return None
+            if self._urgent < self._expected and not self._closed:
+                self._linger()
+            taken = [calls.popleft() for _ in range(min(len(calls), MAX_BATCH))]
+            self._expected = sum(call.urgent for call in taken)
+            self._urgent -= self._expected
+            return taken
+
+    def _linger(self) -> None:
+        """Wait for as many as came last time, unless they did not come lately. The gate is held."""
+        if self._skip:
+            self._skip -= 1
+            return
+        self._wanted = self._expected
+        came = self._gate.wait(LINGER)
+        self._doubt = 0 if came else min(2 * self._doubt + 1, _MOST_DOUBT)
+        self._skip = self._doubt
 
     def _commit(self, calls: Sequence[_Call]) -> None:
         groups: dict[Callable[..., Any], list[_Call]] = {}
