@@ -90,13 +90,16 @@ class Deliverer:
             return
         gate, best = self._ways.gate, decision.ranked[0]
         chosen = self._take(m, decision)
-        if chosen is None and not _waits(best.option) and gate.wait(best.option):
-            self._try(work, now)  # the limit was used up meanwhile: decide again, knowing it
+        if chosen is None and not _waits(best.option) and self._is_closed(best.option):
+            self._try(work, now)  # a limit or a probe came between: decide again, knowing it
         elif chosen is None:
             slot = gate.slot(best.option, best.cost, self._random)
             self._verdicts.later(m, m.version, m.status, slot, now)
         else:
             self._begin(work, chosen, decision, now)
+
+    def _is_closed(self, option: way.Option) -> bool:
+        return bool(self._ways.gate.wait(option) or self._ways.gate.rest(option))
 
     def _begin(self, work: Work, chosen: way.Scored, decision: way.Decision, now: float) -> None:
         m, option = work.message, chosen.option
@@ -112,7 +115,12 @@ class Deliverer:
             parts=chosen.segments,
         )
         lease_until = now + self._sending.timeout + GRACE
-        if self._store.begin(attempt, m.version, lease_until):
+        try:
+            begun = self._store.begin(attempt, m.version, lease_until)
+        except Exception:  # where the store is away, a probe must not stay open for ever
+            self._ways.gate.unused(option, chosen.cost)
+            raise
+        if begun:
             self._send(replace(work, message=replace(m, version=m.version + 1)), attempt, option)
         else:
             self._ways.gate.unused(option, chosen.cost)

@@ -7,7 +7,7 @@ hear no more; the answer to it goes out before it takes effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from .. import log
 from ..errors import Forged, NotFound
 from ..ids import Ids
 from ..message import Channel, Inbound, Message, MessageType, Priority, Receipt, Status
-from ..providers.base import Callback, Heard
+from ..providers.base import Callback, Heard, Provider
 from ..safety import addresses
 from ..safety.consent import Wish, wish_of
 from ..stores import base as stores
@@ -74,20 +74,16 @@ class Listener:
         if not named:
             msg = "no provider has this name"
             raise NotFound(msg)
-        heard: list[Heard] = []
-        for provider in named:
-            try:
-                heard.append(provider.hear(callback))
-            except Forged:
-                continue
-        if not heard:
+        try:
+            heard = _hear(named, callback)
+        except Forged:
             self._store.count("callbacks_forged")
-            raise Forged
-        for receipt in heard[0].receipts:
+            raise
+        for receipt in heard.receipts:
             self.receipt(receipt)
-        for inbound in heard[0].inbound:
+        for inbound in heard.inbound:
             self.inbound(inbound)
-        return heard[0].answer
+        return heard.answer
 
     # ------------------------------------------------------------- receipts
 
@@ -114,7 +110,13 @@ class Listener:
     # -------------------------------------------------------------- inbound
 
     def inbound(self, inbound: Inbound) -> None:
-        """Do what somebody wrote for, and keep it; the same again changes nothing."""
+        """Do what somebody wrote for, and keep it; the same again changes nothing.
+
+        Kept last, so that a crash between does not lose a wish; looked up first, as a callback
+        that is played again must not undo what was wished since.
+        """
+        if self._store.noted(inbound):
+            return
         try:
             sender = _canonical(inbound)
         except ValueError:
@@ -162,6 +164,25 @@ class Listener:
         key = f"inbound\n{inbound.provider}\n{inbound.provider_message_id}"
         once = stores.Once(key, wish.value.encode().ljust(32), now)
         self._store.submit(stores.Submission([message], now, once=once, respond=one))
+
+
+def _hear(providers: Iterable[Provider], callback: Callback) -> Heard:
+    """Return what the first of *providers* understands that has something to say.
+
+    They are one vendor's, one for each channel: what one of them cannot read, another may.
+    """
+    heard: list[Heard] = []
+    unread: ValueError | None = None
+    for provider in providers:
+        try:
+            heard.append(provider.hear(callback))
+        except Forged:
+            continue
+        except ValueError as e:
+            unread = e
+    if not heard:
+        raise unread or Forged
+    return next((h for h in heard if h.receipts or h.inbound or h.answer), heard[0])
 
 
 def _canonical(inbound: Inbound) -> str:

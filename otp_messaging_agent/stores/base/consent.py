@@ -61,5 +61,8 @@ class Letters(Protocol):
     def note(self, inbound: Inbound) -> bool:
         """Keep what somebody wrote; False where the same came before."""
 
+    def noted(self, inbound: Inbound) -> bool:
+        """Whether *inbound* was kept before; never so where the vendor gave it no id."""
+
     def inbound(self, *, limit: int, after: int | None = None) -> Sequence[tuple[int, Inbound]]:
         """Return what people wrote, newest first, each with a number to page by."""

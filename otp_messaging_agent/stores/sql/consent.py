@@ -206,6 +206,15 @@ def note(conn: Connection, calls: Sequence[dict[str, Any]]) -> list[bool]:
     ]
 
 
+def noted(conn: Connection, i: Inbound) -> bool:
+    """Whether what somebody wrote was kept before, known by the vendor's id of it."""
+    same = select(inbound.c.number).where(
+        inbound.c.provider == i.provider,
+        inbound.c.provider_message_id == i.provider_message_id,
+    )
+    return bool(i.provider_message_id) and conn.execute(same).first() is not None
+
+
 def written(conn: Connection, limit: int, after: int | None) -> Sequence[RowMapping]:
     """Return what people wrote, newest first."""
     query = select(inbound).order_by(inbound.c.number.desc()).limit(limit)

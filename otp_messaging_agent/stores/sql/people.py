@@ -32,6 +32,8 @@ class People:
         self._closed = False
         self._watched = True
         """Whether anybody may have opted out: looked up with every page of tickets."""
+        self._wished = False
+        """Whether somebody opted out here: a page read before the commit does not know it."""
 
     def open(self) -> None:
         """Create or migrate the schema and start what writes."""
@@ -63,7 +65,7 @@ class People:
 
     def opt_out(self, wish: OptOut, once: Once | None = None) -> str | Replay | KeyReused:
         """Keep *wish*; return the id under which it stands."""
-        self._watched = True
+        self._wished = True
         row = consent.row_of(wish, self._keys)
         return self._writer.call(consent.opt_out, (row, prepare.once(once, self._keys)))
 
@@ -90,6 +92,10 @@ class People:
     def note(self, inbound: Inbound) -> bool:
         """Keep what somebody wrote; False where the same came before."""
         return self._writer.call(consent.note, consent.inbound_row(inbound, self._keys))
+
+    def noted(self, inbound: Inbound) -> bool:
+        """Whether it was kept before."""
+        return self._read(consent.noted, inbound)
 
     def inbound(self, *, limit: int, after: int | None = None) -> list[tuple[int, Inbound]]:
         """Return what people wrote, newest first."""

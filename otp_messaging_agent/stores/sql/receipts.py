@@ -25,8 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from ...message import Outcome, Receipt, Status
+from ...message import Receipt, Status
 from ..base import Joined
+from . import arrived
 from .schema import attempts, messages, metadata
 
 parked_receipts = Table(
@@ -62,7 +63,6 @@ PROGRESS = {
 }
 """How far a receipt says a message came; a receipt never takes it back."""
 
-ARRIVED = (Status.DELIVERED, Status.READ)
 PARKED_MOST = 10_000
 """Receipts of unknown sends that are kept for later; more are only counted."""
 
@@ -133,7 +133,7 @@ def _moves(r: Receipt, row: Any, *, last: bool) -> bool:
     if row.status == Status.SENDING:
         return False
     new, now = PROGRESS[r.status], PROGRESS.get(row.status)
-    if r.status in ARRIVED:
+    if r.status in arrived.ARRIVED:
         return now is None or new > now
     return last and row.due_at is None and now is not None and new > now
 
@@ -147,7 +147,8 @@ def _mark(conn: Connection, r: Receipt, row: Any) -> None:
         "error_detail": r.error_detail,
         "scope": r.scope,
     }
-    if r.status in ARRIVED and _arrived(conn, row.message_id, beside=row.id):
+    arrives = r.status in arrived.ARRIVED and row.receipt_status not in arrived.ARRIVED
+    if arrives and arrived.other(conn, row.message_id, beside=row.id):
         values["duplicate"] = true()
     if r.cost is not None:
         values["cost"] = r.cost
@@ -157,28 +158,6 @@ def _mark(conn: Connection, r: Receipt, row: Any) -> None:
             .values(cost=messages.c.cost + r.cost - row.cost)
         )
     conn.execute(update(attempts).where(attempts.c.id == row.id).values(values))
-
-
-def _arrived(conn: Connection, message_id: str, *, beside: str) -> bool:
-    """Whether another attempt arrived, as far as its provider says."""
-    found = select(attempts.c.id).where(
-        attempts.c.message_id == message_id,
-        attempts.c.id != beside,
-        attempts.c.outcome == Outcome.SENT.value,
-        attempts.c.receipt_status.in_(ARRIVED)
-        | (attempts.c.receipt_status.is_(None) & attempts.c.receipt_by.is_(None)),
-    )
-    return conn.execute(found.limit(1)).first() is not None
-
-
-def keep_arrived(conn: Connection, message_id: str, attempt_id: str, now: float) -> None:
-    """After a later try: where an earlier one has arrived meanwhile, the message has."""
-    if _arrived(conn, message_id, beside=attempt_id):
-        conn.execute(
-            update(messages)
-            .where(messages.c.id == message_id, messages.c.status.not_in(ARRIVED))
-            .values(status=Status.DELIVERED.value, due_at=None, finished_at=now, error_code=None)
-        )
 
 
 def _parked(r: Receipt, now: float) -> dict[str, Any]:

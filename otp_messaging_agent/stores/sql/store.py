@@ -126,7 +126,7 @@ class SqlStore(People):
         """Return the message with its attempts, None where there is none."""
         recent = self._recent.take(message_id)
         work = Work(recent) if recent else self._read(dispatch.load, message_id, self._keys)
-        if work is None or not self._watched:
+        if work is None or not (self._watched or self._wished):
             return work
         return replace(work, blocked=self.blocked(work.message))
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, update
 
 from ...message import Attempt, Outcome, Status
 from ..base import Verdict
-from . import receipts, rows
+from . import arrived, rows
 from .fast import Statement, params
 from .schema import attempts, messages
 
@@ -65,7 +65,7 @@ def _settle(conn: Connection, v: Verdict) -> bool:
         return _late(conn, v, v.attempt)
     _SETTLE_ATTEMPT.many(conn, [_attempt(v.attempt)])
     if v.attempt.number > 1:
-        receipts.keep_arrived(conn, v.message_id, v.attempt.id, v.at)
+        arrived.keep(conn, v.message_id, v.attempt.id, v.at)
     return True
 
 
