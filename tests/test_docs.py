@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from otp_messaging_agent import IntelligentOTPAgent
+from otp_messaging_agent import Channel, IntelligentOTPAgent, plugins
 from otp_messaging_agent.config import Config
+from otp_messaging_agent.config.sending import ChannelConfig
 from otp_messaging_agent.providers import sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +85,46 @@ def test_every_key_of_the_configuration_is_described():
     assert not missing
 
 
+def test_every_key_of_a_channel_is_described():
+    text = (ROOT / "docs/configuration.md").read_text()
+    assert not [key for key in keys(ChannelConfig) if f"`{key}`" not in text]
+
+
+@pytest.mark.parametrize("name", plugins.names("providers"))
+def test_every_setting_of_a_provider_is_described(name):
+    module = plugins.load("providers", name)
+    text = (ROOT / "docs/configuration.md").read_text()
+    assert f"`{name}`" in text
+    if name == "http":
+        text = (ROOT / "docs/ADDING_A_PROVIDER.md").read_text()
+    elif name != "sandbox":
+        text = re.search(rf"### {name}\n(.*?)\n##", text, re.DOTALL).group(1)
+    fields = module.Settings.model_fields.items()
+    settings = {field.alias or key for key, field in fields}
+    assert not [s for s in settings if not re.search(rf"`{s}[`.]", text)]
+
+
+def test_the_config_samples_of_the_configuration_load(monkeypatch):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    samples = blocks((ROOT / "docs/configuration.md").read_text(), "json")
+    for name in re.findall(r"\$\{(\w+)\}", "".join(samples)):
+        monkeypatch.setenv(name, key.decode() if name.endswith("PRIVATE_KEY") else "AC0")
+    configs = [IntelligentOTPAgent(json.loads(sample)).config for sample in samples]
+    assert any(len(c.provider_settings) > 1 for c in configs[0].channels.values())
+
+
+@pytest.mark.parametrize("channel", list(Channel), ids=str)
+def test_the_times_of_receipts_are_those_of_the_channel(channel):
+    medium = plugins.load("channels", channel.value.lower()).MEDIUM
+    after = "never" if medium.fallback_after is None else f"{medium.fallback_after} s"
+    row = f"| {channel.value} | {after} | {medium.receipt_within} s |"
+    assert row in (ROOT / "docs/delivery.md").read_text()
+
+
 def test_every_magic_recipient_is_described():
     text = (ROOT / "docs/delivery.md").read_text()
     numbers = [*sandbox.MAGIC, *sandbox.RECEIPTS, sandbox.SLOW, sandbox.TAKEN_THEN_CUT]
@@ -92,3 +135,14 @@ def test_no_document_speaks_of_a_workplace():
     words = re.compile(r"/work/|\.\./shared|session's|this sandbox machine", re.IGNORECASE)
     for path in DOCUMENTS:
         assert not words.search(path.read_text()), path
+
+
+def anchors(path):
+    for heading in re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE):
+        yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_every_link_to_a_heading_meets_one(path):
+    for link, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", path.read_text()):
+        assert anchor in anchors(path.parent / link if link else path), f"{link}#{anchor}"

@@ -10,6 +10,9 @@ from ..safety.pace import Pace
 from ..safety.spend import Spend
 from .way import Option
 
+SPREAD = 300.0
+"""Seconds of a rest that its spread grows with: a day's budget is back at 0:00, not hours later."""
+
 
 def _names(option: Option) -> tuple[str, str]:
     return limit_names(option.channel, option.provider)
@@ -70,7 +73,7 @@ class Gate:
         names = _names(option)
         at = self.pace.slot(names)
         rest = max(self._breaker.held(names[1]), self.rest(option), self.spend.wait(cost))
-        return at + rest * (1 + random() / 4)
+        return at + rest + min(rest, SPREAD) * random() / 4
 
 
 def _is_outage(error: SendError) -> bool:
