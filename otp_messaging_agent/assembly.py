@@ -190,6 +190,7 @@ def _policy(config: Config, rules: validate.Rules) -> way.Policy:
         ),
         rules.stop_types,
         config.spend.max_per_message,
+        config.otp.template.format(code="0" * config.otp.code_length, minutes=10, purpose="login"),
     )
 
 

@@ -23,6 +23,9 @@ KEPT = 86_400.0
 PARKED = 3600.0
 """Seconds a receipt of an unknown send is kept, in case the send was only slow to be noted."""
 
+MISSED = 600.0
+"""Seconds that a receipt of the last process is looked back for: a code lives no longer."""
+
 _SOME = 500
 _log = log.get(__name__)
 
@@ -58,6 +61,8 @@ class Dispatcher:
             gate = self._ways.gate
             gate.pace.resume(limit_names(channel, name) for channel, name, _ in recent)
             gate.spend.resume(self._store.spent)
+            for joined in self._store.missed(now - MISSED):
+                self._listener.joined(joined)  # its process may have died in between
         self._intake.leading = self.leading
         self._intake.waiting = self._store.waiting(self._intake.bound.max_waiting + 1)
         if self.leading:

@@ -127,8 +127,7 @@ class Listener:
         if wish is Wish.STOP:
             self._stop(inbound, sender)
         elif wish is Wish.START:
-            self._store.opt_in(sender, inbound.channel)
-            self._answer(inbound, sender, wish)
+            self._start(inbound, sender)
         elif wish is Wish.HELP:
             self._answer(inbound, sender, wish)
         self._store.note(inbound)
@@ -143,6 +142,13 @@ class Listener:
                 self._ids("out"), sender, self._clock(), "inbound", channel=inbound.channel
             )
         )
+
+    def _start(self, inbound: Inbound, sender: str) -> None:
+        """Drop what was asked for on this channel, and say so unless more stands than that."""
+        self._store.opt_in(sender, inbound.channel)
+        stands = self._store.opt_outs(limit=100, recipient=sender)
+        if not any(s.channel is None for s in stands):
+            self._answer(inbound, sender, Wish.START)
 
     def _answer(self, inbound: Inbound, sender: str, wish: Wish) -> None:
         """Send the answer to a wish, once however often the vendor tells of it."""

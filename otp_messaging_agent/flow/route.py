@@ -59,7 +59,8 @@ def decide(
 
     blocked: what the recipient has opted out of.
     """
-    segments = [option.medium.parts(message.content or "") for option in options]
+    text = policy.sample if message.content is None else message.content
+    segments = [option.medium.parts(text) for option in options]
     costs = [o.price(message, n) for o, n in zip(options, segments, strict=True)]
     dearest = max(costs, default=0.0) or 1.0
     ranked, excluded = [], []

@@ -91,9 +91,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the configuration says about routing."""
+    """What the configuration says about routing.
+
+    ceiling: the most that a message may cost; sample: a text as codes are sent in, which tells
+    the parts of one before there is a code.
+    """
 
     mapping: Mapping[Priority, Channel]
     retries: RetryPolicy
     stop_types: Collection[MessageType] = ()
     ceiling: float | None = None
+    sample: str = ""

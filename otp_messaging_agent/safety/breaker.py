@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 LONGEST = 300.0
-"""Seconds a provider rests at most between two probes."""
+"""Seconds a provider rests at most between two probes, or is left alone because it asked."""
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class _State:
     last: str = ""
     rest: float = 0.0
     until: float = 0.0
-    probing: bool = False
+    prober: int = 0
     held_until: float = 0.0
 
 
@@ -44,39 +44,42 @@ class Breaker:
         state, now = self._states[way], self._clock()
         if state.failures < self._failures:
             return 0.0
-        return self._rest if state.probing else max(0.0, state.until - now)
+        return self._rest if state.prober else max(0.0, state.until - now)
 
     def held(self, way: Hashable) -> float:
         """Return the seconds for which *way* asked to be left alone."""
         return max(0.0, self._states[way].held_until - self._clock())
 
     def enter(self, way: Hashable) -> bool:
-        """Let a call pass; while *way* is tried again, one at a time. `leave` must follow."""
+        """Let a call pass; while *way* is tried again, one at a time.
+
+        `leave` must follow, from the same thread: it tells the probe from calls begun before.
+        """
         with self._lock:
             if self.rest(way) or self.held(way):
                 return False
             state = self._states[way]
-            state.probing = state.failures >= self._failures
+            state.prober = threading.get_ident() if state.failures >= self._failures else 0
             return True
 
     def leave(self, way: Hashable, message_id: str, *, ok: bool | None) -> None:
         """Say how the call went; None where it was not made or says nothing of the provider."""
         with self._lock:
             state = self._states[way]
-            was_open = state.failures >= self._failures
+            is_open, mine = state.failures >= self._failures, state.prober == threading.get_ident()
+            if mine:
+                state.prober = 0
             if ok:
-                state.failures, state.rest, state.last = 0, 0.0, ""
-            elif ok is False and (state.probing or not was_open):
+                state.failures, state.rest, state.last, state.prober = 0, 0.0, "", 0
+            elif ok is False and (mine or not is_open):
                 state.failures += state.last != message_id
                 state.last = message_id
                 if state.failures >= self._failures:
                     state.rest = min(LONGEST, 2 * state.rest or self._rest)
                     state.until = self._clock() + state.rest
-            if ok is not False or state.probing:
-                state.probing = False
 
     def hold(self, way: Hashable, seconds: float) -> None:
-        """Leave *way* alone for as long as it asked for."""
+        """Leave *way* alone for as long as it asked for, LONGEST at most."""
         with self._lock:
             state = self._states[way]
-            state.held_until = max(state.held_until, self._clock() + seconds)
+            state.held_until = max(state.held_until, self._clock() + min(seconds, LONGEST))

@@ -235,6 +235,7 @@ def test_tidying_is_done_once_an_hour(stage):
         overdue=lambda *_: [],
         join_parked=lambda _: [],
         spent=lambda _: 0.0,
+        missed=lambda _: [],
         forget_keys=calls.append,
     )
     leader = Dispatcher(store, on.intake, on.ways, on.listener, "me", on.clock)

@@ -65,11 +65,11 @@ def test_another_channel_or_type_goes_out_as_text(sim):
 
 
 def test_every_placeholder_stands_for_its_part(sim):
-    all_ = "{code}|{content}|{minutes}|{subject}|{unsubscribe}|{{x}}"
+    all_ = "{code}|{content}|{minutes}|{subject}|{{x}}"
     provider = make(sim, marketing={"sid": OTHER, "variables": {"text": all_}})
-    more = {"subject": "Sale", "unsubscribe": "https://otp.example.com/u?t=1", "validity": 1.0}
+    more = {"subject": "Sale", "validity": 1.0}
     provider.send(out(type_=MessageType.MARKETING, content="50 % {code}", **more), timeout=5)
-    said = "123456|50 % {code}|1|Sale|https://otp.example.com/u?t=1|{x}"
+    said = "123456|50 % {code}|1|Sale|{x}"
     assert variables(sim) == {"text": said}
 
 

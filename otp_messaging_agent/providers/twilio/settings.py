@@ -13,7 +13,7 @@ from ...errors import SendError
 from ...message import MessageType
 from ..base import Outgoing
 
-PLACEHOLDERS = ("code", "content", "minutes", "subject", "unsubscribe")
+PLACEHOLDERS = ("code", "content", "minutes", "subject")
 TELLING = ("code", "content")
 """What tells one message from another where a template is all that was sent."""
 
@@ -81,7 +81,6 @@ def _known(out: Outgoing) -> dict[str, str]:
         "content": _plain(out.content),
         "minutes": "" if out.validity is None else str(max(1, math.ceil(out.validity / 60))),
         "subject": _plain(out.subject or ""),
-        "unsubscribe": out.unsubscribe or "",
     }
 
 

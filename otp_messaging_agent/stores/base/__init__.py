@@ -73,6 +73,9 @@ class Store(Intake, Dispatch, Archive, Consent, Letters, Inbox, Protocol):
         What is dropped is counted as `receipts_unknown`.
         """
 
+    def missed(self, since: float) -> Sequence[Joined]:
+        """Return the messages whose last try did not arrive, as was told since *since*."""
+
     def count(self, name: str, by: int = 1) -> None:
         """Add to a counter that outlives the process."""
 

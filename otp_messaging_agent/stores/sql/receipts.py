@@ -215,6 +215,22 @@ def count(conn: Connection, calls: Sequence[tuple[str, int]]) -> list[None]:
     return [None] * len(calls)
 
 
+def missed(conn: Connection, since: float) -> list[Joined]:
+    """Return the messages whose last try did not arrive, as was told since *since*."""
+    found = conn.execute(
+        select(messages.c.id, attempts.c.id, messages.c.status)
+        .join_from(messages, attempts, attempts.c.message_id == messages.c.id)
+        .where(
+            messages.c.status.in_([Status.UNDELIVERED, Status.UNKNOWN]),
+            messages.c.finished_at >= since,
+            attempts.c.number == messages.c.tries,
+        )
+        .order_by(messages.c.id)
+        .limit(PARKED_MOST)
+    )
+    return [Joined(m, a, Status(status), last=True) for m, a, status in found]
+
+
 def overdue(conn: Connection, now: float, limit: int) -> list[Receipt]:
     """Return receipts that should have come by now, each as `unknown`."""
     found = conn.execute(

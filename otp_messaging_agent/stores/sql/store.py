@@ -154,6 +154,10 @@ class SqlStore(People):
             return []
         return self._writer.call(receipts.join_parked, before)
 
+    def missed(self, since: float) -> list[Joined]:
+        """Return the messages whose last try did not arrive, as was told since *since*."""
+        return self._read(receipts.missed, since)
+
     def count(self, name: str, by: int = 1) -> None:
         """Add to a counter that outlives the process."""
         self._writer.call(receipts.count, (name, by))
