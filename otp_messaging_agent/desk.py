@@ -11,7 +11,7 @@ from .config import Config
 from .errors import AgentError, NotFound
 from .flow import ingest, report, validate
 from .lookup import MessageSearch
-from .message import MessageType
+from .message import WAITING, MessageType
 from .request import MessageRequest
 from .stores.base import Work
 
@@ -37,7 +37,16 @@ class Desk:
         if found is None:
             msg = "no message has this id"
             raise NotFound(msg)
-        return view.MessageView.of(*found)
+        message, attempts = found
+        if message.status not in WAITING:
+            return view.MessageView.of(message, attempts)
+        ranked = self._parts.ways.decide(Work(message), attempts).ranked
+        return view.MessageView.of(
+            message,
+            attempts,
+            estimated_cost=ranked[0].cost if ranked else None,
+            segments=max((scored.segments for scored in ranked), default=None),
+        )
 
     def search(self, request: MessageSearch) -> view.MessagePage:
         """Return the newest messages that match, a page of them."""

@@ -91,12 +91,20 @@ class MessageView(Answer):
     next_try_at: datetime | None
     finished_at: datetime | None
     error_code: str | None
-    cost: float
+    cost: float = Field(description="What its attempts cost.")
+    estimated_cost: float | None = Field(
+        None, description="What the next attempt would cost; null in lists, and once none is due."
+    )
+    segments: int | None = Field(
+        None, description="SMS it would be sent as; null in lists, and once none is due."
+    )
     attempts: list[AttemptView] | None = Field(None, description="null in lists")
 
     @classmethod
-    def of(cls, m: Message, attempts: list[Attempt] | None = None) -> Self:
-        """Return the view of a message, with its attempts where they are given."""
+    def of(
+        cls, m: Message, attempts: list[Attempt] | None = None, **estimate: float | None
+    ) -> Self:
+        """Return the view of a message, with its attempts and an estimate where they are given."""
         return cls(
             message_id=m.id,
             message_type=m.type,
@@ -120,6 +128,7 @@ class MessageView(Answer):
             error_code=m.error_code,
             cost=m.cost,
             attempts=None if attempts is None else [AttemptView.of(a) for a in attempts],
+            **estimate,
         )
 
 

@@ -209,3 +209,22 @@ def test_every_message_can_be_shown_whatever_its_deadline(agent):
     except InvalidRequest:
         made = send(agent, expires_at="9999-12-31T23:59:59Z")
     assert agent.get_message(made).expires_at.year == 9999
+
+
+def test_a_waiting_message_says_what_it_will_cost(agent):
+    later = datetime.now(UTC) + timedelta(days=1)
+    made = send(agent, content="ü" * 161, preferred_channel="SMS", scheduled_for=later)
+    found = agent.get_message(made)
+    assert (found.segments, found.cost) == (2, 0)
+    assert found.estimated_cost == pytest.approx(2 * PRICE)
+    (listed,) = agent.search(MessageSearch(limit=1)).messages
+    assert (listed.segments, listed.estimated_cost) == (None, None)
+
+
+def test_a_sent_message_says_what_it_did_cost(agent):
+    made = send(agent, content="ü" * 161, preferred_channel="SMS")
+    agent.start_processing()
+    until(lambda: agent.get_message(made).status == "delivered")
+    found = agent.get_message(made)
+    assert (found.estimated_cost, found.attempts[0].segments) == (None, 2)
+    assert found.cost == found.attempts[0].cost == pytest.approx(2 * PRICE)
