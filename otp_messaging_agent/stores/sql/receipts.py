@@ -147,7 +147,8 @@ def _mark(conn: Connection, r: Receipt, row: Any) -> None:
         "error_detail": r.error_detail,
         "scope": r.scope,
     }
-    if r.status in ARRIVED and _arrived(conn, row.message_id, beside=row.id):
+    is_news = r.status in ARRIVED and row.receipt_status not in ARRIVED
+    if is_news and _arrived(conn, row.message_id, beside=row.id):
         values["duplicate"] = true()
     if r.cost is not None:
         values["cost"] = r.cost
@@ -159,25 +160,27 @@ def _mark(conn: Connection, r: Receipt, row: Any) -> None:
     conn.execute(update(attempts).where(attempts.c.id == row.id).values(values))
 
 
-def _arrived(conn: Connection, message_id: str, *, beside: str) -> bool:
-    """Whether another attempt arrived, as far as its provider says."""
-    found = select(attempts.c.id).where(
+def _arrived(conn: Connection, message_id: str, *, beside: str) -> str | None:
+    """Whether another attempt arrived, as far as its provider says; the status it then has."""
+    found = select(func.coalesce(attempts.c.receipt_status, Status.DELIVERED.value)).where(
         attempts.c.message_id == message_id,
         attempts.c.id != beside,
         attempts.c.outcome == Outcome.SENT.value,
         attempts.c.receipt_status.in_(ARRIVED)
         | (attempts.c.receipt_status.is_(None) & attempts.c.receipt_by.is_(None)),
     )
-    return conn.execute(found.limit(1)).first() is not None
+    furthest = attempts.c.receipt_status == Status.READ.value
+    return conn.execute(found.order_by(furthest.desc()).limit(1)).scalar()
 
 
 def keep_arrived(conn: Connection, message_id: str, attempt_id: str, now: float) -> None:
     """After a later try: where an earlier one has arrived meanwhile, the message has."""
-    if _arrived(conn, message_id, beside=attempt_id):
+    status = _arrived(conn, message_id, beside=attempt_id)
+    if status is not None:
         conn.execute(
             update(messages)
             .where(messages.c.id == message_id, messages.c.status.not_in(ARRIVED))
-            .values(status=Status.DELIVERED.value, due_at=None, finished_at=now, error_code=None)
+            .values(status=status, due_at=None, finished_at=now, error_code=None)
         )
 
 
@@ -205,8 +208,9 @@ def _join_parked(conn: Connection, before: float) -> list[Joined]:
     found = conn.execute(known.order_by(p.c.number).limit(_SOME)).all()
     joined = [join(conn, _receipt(row)) for row in found]
     conn.execute(delete(p).where(p.c.number.in_([row.number for row in found])))
-    dropped = conn.execute(delete(p).where(p.c.received_at < before)).rowcount
-    count(conn, [(UNKNOWN, dropped)])
+    if len(found) < _SOME:  # else more that are known may be left: they are not dropped
+        dropped = conn.execute(delete(p).where(p.c.received_at < before)).rowcount
+        count(conn, [(UNKNOWN, dropped)])
     return [j for j in joined if j is not None]
 
 
