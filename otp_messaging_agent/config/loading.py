@@ -7,6 +7,7 @@ where it can be no secret.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +22,8 @@ from .model import Config
 from .reader import Object, Reader
 from .sending import ChannelConfig
 
-OURS = frozenset({"provider", "name", "rate_limit_per_minute", "cost_per_message"})
+_NUMBERS = ("rate_limit_per_minute", "cost_per_message")
+OURS = frozenset({"provider", "name", *_NUMBERS})
 """What stands beside a provider's own settings and is not its own."""
 
 LoadSettings = Callable[[str, Channel, dict[str, Any], str], Iterable[str]]
@@ -68,8 +70,9 @@ def load(
         data = reader.read(tree, Config)
     except RecursionError:
         raise ConfigError(["config: nested too deep"]) from None
-    config = _validated(data, reader)
     draft = _draft(data)
+    _read_numbers(draft, reader)
+    config = _validated(data, reader)
     for path, text in _entry_faults(draft):
         reader.fault(path, text)
     for line in check_providers(draft, check) if check else ():
@@ -162,6 +165,29 @@ def _draft(data: Mapping[str, Any]) -> Config:
         if isinstance(given, dict)
     }
     return Config.model_construct(channels=drafts)
+
+
+def _read_numbers(config: Config, reader: Reader) -> None:
+    """Make numbers of our own keys beside a provider's where the environment gives them.
+
+    Everything else there stays text: only the provider's own model knows what it is.
+    """
+    for _, path, given in _entries(config):
+        for name in _NUMBERS:
+            text = given.get(name)
+            if isinstance(text, str) and reader.is_hidden(f"{path}.{name}"):
+                given[name] = _number(text)
+
+
+def _number(text: str) -> int | float | str:
+    """Return the number that *text* is, or the text where it is none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else text
 
 
 def _entries(config: Config) -> Iterator[tuple[Channel, str, dict[str, Any]]]:
