@@ -29,8 +29,9 @@ ORDER = 0.1
 RELIABILITY = 0.2
 COST = 0.05
 TURN = 0.01
-RESTING = 150.0
-"""Above `PREFERRED`: a preferred channel that is down is not waited for while another is up."""
+RESTING = 200.0
+"""Above `PREFERRED` and all that may come with it: a preferred channel that is down, even one that
+was tried, is not waited for while another is up."""
 
 LONGEST_WAIT = 3.0
 """The most a rate limit takes off: below `PREFERRED`, so a preferred channel is waited for."""
