@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from . import plugins, prices
 from .channels.base import Medium
 from .config import OURS, Config
+from .errors import ConfigError
 from .faults import invalid
 from .flow import validate, way
 from .flow.deliver import Deliverer, Sending
@@ -72,6 +73,15 @@ def provider_faults(
         module.Settings(**settings)
     except ValidationError as e:
         return [f"{'.'.join([path, *map(str, f.loc)])}: {f.msg}" for f in invalid(e).faults]
+    return []
+
+
+def price_faults(file: str) -> Iterable[str]:
+    """Return what is wrong with a file of prices, each fault with its line."""
+    try:
+        prices.load(Path(file))
+    except ConfigError as e:
+        return e.faults
     return []
 
 

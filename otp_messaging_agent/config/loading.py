@@ -56,11 +56,13 @@ def load(
     *,
     environ: Mapping[str, str] | None = None,
     check: LoadSettings | None = None,
+    check_prices: Callable[[str], Iterable[str]] | None = None,
 ) -> Config:
     """Return the configuration, or raise ConfigError with every fault at once.
 
     source: a path, a dict, or None for config.json of the working directory where there is
-    one, else `DEFAULT`. check: judges each provider's own settings.
+    one, else `DEFAULT`. check: judges each provider's own settings; check_prices: the file of
+    prices.
     """
     reader = Reader(os.environ if environ is None else environ)
     tree = _tree(source)
@@ -78,6 +80,9 @@ def load(
     for line in check_providers(draft, check) if check else ():
         path, _, text = line.partition(": ")
         reader.fault(path, text)
+    for line in check_prices(file) if check_prices and (file := _price_file(data)) else ():
+        path, _, text = line.rpartition(": ")
+        reader.fault(f"prices.file: {path}", text)
     if config is None or reader.faults:
         raise ConfigError([f"{path}: {text}" for path, text in reader.faults.items()])
     return config
@@ -188,6 +193,12 @@ def _number(text: str) -> int | float | str:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     return value if isinstance(value, float) and math.isfinite(value) else text
+
+
+def _price_file(data: Mapping[str, Any]) -> str | None:
+    given = data.get("prices")
+    file = given.get("file") if isinstance(given, dict) else None
+    return file if isinstance(file, str) else None
 
 
 def _entries(config: Config) -> Iterator[tuple[Channel, str, dict[str, Any]]]:
