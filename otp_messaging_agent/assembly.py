@@ -191,7 +191,9 @@ def _provider(config: Config, store: Store, given: Mapping[str, Any]) -> Provide
 
 
 def _policy(config: Config, rules: validate.Rules) -> way.Policy:
-    retry = config.retry_config
+    retry, spend = config.retry_config, config.spend
+    # What no day can pay for would wait for ever.
+    ceilings = (spend.max_per_message, spend.max_per_day)
     return way.Policy(
         config.priority_channel_mapping,
         RetryPolicy(
@@ -201,7 +203,7 @@ def _policy(config: Config, rules: validate.Rules) -> way.Policy:
             retry.max_delay_seconds,
         ),
         rules.stop_types,
-        config.spend.max_per_message,
+        min((c for c in ceilings if c is not None), default=None),
     )
 
 

@@ -112,6 +112,20 @@ def test_breaker_spend_and_ceiling_are_as_configured(parts):
 
 
 @pytest.mark.parametrize(
+    ("spend", "ceiling"),
+    [
+        ({}, None),
+        ({"max_per_message": 2}, 2),
+        ({"max_per_day": 3}, 3),
+        ({"max_per_message": 2, "max_per_day": 3}, 2),
+        ({"max_per_message": 4, "max_per_day": 3}, 3),
+    ],
+)
+def test_what_no_day_can_pay_for_is_too_dear(parts, spend, ceiling):
+    assert parts(channels=sms(), spend=spend).ways.policy.ceiling == ceiling
+
+
+@pytest.mark.parametrize(
     ("given", "after"), [(None, MEDIA[SMS].fallback_after), (0, None), (12.5, 12.5)]
 )
 def test_when_a_missing_receipt_sends_a_code_another_way(parts, given, after):

@@ -11,6 +11,9 @@ from ..safety.pace import Pace
 from ..safety.spend import Spend
 from .way import Option
 
+SPREAD = 60.0
+"""Seconds over which those that wait for the same moment come back at most."""
+
 
 def _names(option: Option) -> tuple[str, str]:
     return limit_names(option.channel, option.provider)
@@ -85,7 +88,7 @@ class Gate:
         names = _names(option)
         at = self.pace.slot(names)
         rest = max(self._breaker.held(names[1]), self.rest(option), self.spend.wait(cost))
-        return at + rest * (1 + random() / 4)
+        return at + rest + random() * min(rest / 4, SPREAD)
 
 
 def _is_outage(error: SendError) -> bool:
