@@ -156,7 +156,7 @@ class Deliverer:
             gate.leave(out, attempt.message_id, bug)
             self._verdicts.failed(work, attempt, bug)
         else:
-            gate.leave(out, attempt.message_id, None)
+            gate.leave(out, attempt.message_id, None, sent.cost)
             self._verdicts.sent(work.message, attempt, provider, sent)
 
     def _outgoing(self, work: Work, attempt: Attempt) -> Outgoing:

@@ -68,10 +68,14 @@ class Gate:
         self._breaker.leave(call, "", ok=None)
         return None
 
-    def leave(self, out: Pass, message_id: str, error: SendError | None) -> None:
-        """Say how a send that was let out went."""
+    def leave(
+        self, out: Pass, message_id: str, error: SendError | None, cost: float | None = None
+    ) -> None:
+        """Say how a send that was let out went. cost: what its provider says it took, if any."""
         if error is not None and not error.ambiguous:
             self.spend.give_back(out.cost, out.day)
+        elif cost is not None:
+            self.spend.give_back(out.cost - cost, out.day)
         limited = error is not None and error.code == "rate_limited"
         if error is not None and limited and error.retry_after:
             self._breaker.hold(out.call.way, error.retry_after)

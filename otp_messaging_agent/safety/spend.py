@@ -49,7 +49,7 @@ class Spend:
             return self._day
 
     def give_back(self, amount: float, day: float) -> None:
-        """Return what was reserved on *day* for a send that was not made."""
+        """Return what was reserved on *day* and not spent; below 0 where more was spent."""
         with self._lock:
             self._turn()
             if day == self._day:  # yesterday's is no gain for today

@@ -12,6 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from otp_messaging_agent.errors import Scope, SendError, StoreUnavailable
 from otp_messaging_agent.flow.gate import Gate, limit_names
+from otp_messaging_agent.providers.base import Sent
 from otp_messaging_agent.safety.breaker import Breaker
 from otp_messaging_agent.safety.pace import Pace
 from otp_messaging_agent.safety.spend import Spend
@@ -224,6 +225,20 @@ def test_what_was_or_may_have_been_sent_is_spent_and_nothing_else(error, left):
     assert gate.left() == 2
     gate.leave(out, "a", error)
     assert gate.left() == left
+
+
+@pytest.mark.parametrize(("cost", "left"), [(None, 8), (0.0, 12), (0.25, 11), (1.0, 8), (2.5, 2)])
+def test_what_the_provider_says_it_took_is_spent(cost, left):
+    gate = Timed(cap=3.0)
+    gate.leave(gate.take(MAIN, 1.0), "a", None, cost)
+    assert gate.left(0.25) == left
+
+
+def test_more_than_was_reserved_may_pass_the_cap_and_then_nothing_goes():
+    gate = Timed(cap=3.0)
+    gate.leave(gate.take(MAIN, 1.0), "a", None, 5.0)
+    assert passes(gate, MAIN, cost=0.1) == 0
+    assert gate.spend.wait(0.1) == 12 * 3600
 
 
 def test_what_costs_too_much_today_is_not_let_out_and_uses_no_limit_up(wall):
@@ -451,6 +466,13 @@ def test_many_workers_do_not_spend_more_than_a_day_may_cost(stage):
     assert on.store.spent(0) == pytest.approx(len(sent) * 0.0083)
     left = 100 - len(sent)
     assert on.spend.wait(left * 0.0083) == 0 < on.spend.wait((left + 1) * 0.0083)
+
+
+def test_the_spend_here_and_in_the_store_are_one(stage):
+    on = stage({(SMS, "main"): Scripted(Sent("x", cost=0.5))}, per_day=1.0)
+    on.finish(on.take())
+    assert on.store.spent(0) == 0.5
+    assert on.spend.wait(0.5) == 0 < on.spend.wait(0.6)
 
 
 class Dying(Scripted):
