@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from . import answer, log, view
 from . import config as configuration
-from .assembly import Parts, build, provider_faults
+from .assembly import Parts, build, price_faults, provider_faults
 from .errors import Conflict, IdempotencyConflict, NotFound, NotRunning
 from .faults import invalid
 from .flow import ingest
@@ -44,7 +44,7 @@ class IntelligentOTPAgent(People):
         config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         data_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.config = configuration.load(config, check=provider_faults)
+        self.config = configuration.load(config, check=provider_faults, check_prices=price_faults)
         self.data_dir = Path(data_dir or "data")
         self._lock = threading.RLock()
         self._built: Parts | None = None

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from . import plugins, prices
 from .channels.base import Medium
 from .config import OURS, Config
+from .errors import ConfigError
 from .faults import invalid
 from .flow import validate, way
 from .flow.deliver import Deliverer, Sending
@@ -72,6 +73,15 @@ def provider_faults(
         module.Settings(**settings)
     except ValidationError as e:
         return [f"{'.'.join([path, *map(str, f.loc)])}: {f.msg}" for f in invalid(e).faults]
+    return []
+
+
+def price_faults(file: str) -> Iterable[str]:
+    """Return what is wrong with a file of prices, each fault with its line."""
+    try:
+        prices.load(Path(file))
+    except ConfigError as e:
+        return e.faults
     return []
 
 
@@ -179,7 +189,9 @@ def _provider(config: Config, store: Store, given: Mapping[str, Any]) -> Provide
 
 
 def _policy(config: Config, rules: validate.Rules) -> way.Policy:
-    retry = config.retry_config
+    retry, spend = config.retry_config, config.spend
+    # What no day can pay for would wait for ever.
+    ceilings = (spend.max_per_message, spend.max_per_day)
     return way.Policy(
         config.priority_channel_mapping,
         RetryPolicy(
@@ -189,7 +201,7 @@ def _policy(config: Config, rules: validate.Rules) -> way.Policy:
             retry.max_delay_seconds,
         ),
         rules.stop_types,
-        config.spend.max_per_message,
+        min((c for c in ceilings if c is not None), default=None),
         config.otp.template.format(code="0" * config.otp.code_length, minutes=10, purpose="login"),
     )
 

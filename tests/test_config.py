@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from datetime import time
 from pathlib import Path
 from types import MappingProxyType
@@ -123,6 +124,23 @@ def test_defaults():
     quiet = config.quiet_hours
     assert (quiet.enabled, quiet.message_types) == (True, [MessageType.MARKETING])
     assert (quiet.start, quiet.end) == (time(20), time(9))
+
+
+def test_defaults_of_sending():
+    config = load({}, environ={})
+    assert (config.breaker.failures, config.breaker.rest_seconds) == (5, 30)
+    assert (config.spend.max_per_message, config.spend.max_per_day) == (None, None)
+    assert config.prices.file is None
+    assert (set(config.consent.stop_types), config.consent.confirm) == (
+        set(MessageType) - {MessageType.OTP},
+        True,
+    )
+    assert "START" in config.consent.stop_text
+    assert "STOP" in config.consent.start_text
+    assert {"START", "STOP"} <= set(re.findall("[A-Z]{2,}", config.consent.help_text))
+    part = load(sms(), environ={}).channels[Channel.SMS]
+    assert (part.receipts.expected, part.receipts.none_in) == (True, [])
+    assert (part.fallback_after_seconds, part.cost_per_message) == (None, None)
 
 
 def test_null_is_as_if_it_were_not_there():
@@ -370,6 +388,31 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(source, path, neares
         ({"quiet_hours": {"end": "20:00"}}, "quiet_hours", "start and end must differ"),
         ({"quiet_hours": {"message_types": ["x"]}}, "quiet_hours.message_types.0", "'marketing'"),
         ({"log": {"level": "loud"}}, "log.level", "'INFO'"),
+        (sms(receipts=False), "channels.SMS.receipts", "valid dictionary"),
+        (sms(receipts={"expected": "no"}), "channels.SMS.receipts.expected", "boolean (is 'no')"),
+        (sms(receipts={"none_in": "GB"}), "channels.SMS.receipts.none_in", "valid list"),
+        (sms(receipts={"none_in": ["GB", "UK"]}), "channels.SMS.receipts.none_in.1", "ISO 3166-1"),
+        (sms(receipts={"nonein": []}), "channels.SMS.receipts.nonein", "key is none_in"),
+        (sms(fallback_after_seconds=-0.1), "channels.SMS.fallback_after_seconds", "equal to 0"),
+        (sms(fallback_after_seconds="60"), "channels.SMS.fallback_after_seconds", "valid number"),
+        ({"breaker": {"failures": 0}}, "breaker.failures", "equal to 1 (is 0)"),
+        ({"breaker": {"failures": 1001}}, "breaker.failures", "1000"),
+        ({"breaker": {"failures": 2.5}}, "breaker.failures", "integer (is 2.5)"),
+        ({"breaker": {"rest_seconds": 0}}, "breaker.rest_seconds", "greater than 0"),
+        ({"breaker": {"rest_seconds": 300.1}}, "breaker.rest_seconds", "equal to 300"),
+        ({"breaker": {"rest": 1}}, "breaker.rest", "nearest known key is rest_seconds"),
+        ({"spend": {"max_per_day": 0}}, "spend.max_per_day", "greater than 0"),
+        ({"spend": {"max_per_message": -1}}, "spend.max_per_message", "greater than 0"),
+        ({"spend": {"max_per_message": "1"}}, "spend.max_per_message", "valid number"),
+        ({"spend": {"per_day": 1}}, "spend.per_day", "nearest known key is max_per_day"),
+        ({"prices": {"file": 5}}, "prices.file", "valid string (is 5)"),
+        ({"prices": "prices.csv"}, "prices", "valid dictionary"),
+        ({"consent": {"stop_types": "marketing"}}, "consent.stop_types", "valid list"),
+        ({"consent": {"stop_types": ["all"]}}, "consent.stop_types.0", "'marketing'"),
+        ({"consent": {"confirm": 1}}, "consent.confirm", "boolean (is 1)"),
+        ({"consent": {"stop_text": ""}}, "consent.stop_text", "at least 1"),
+        ({"consent": {"start_text": "x" * 1601}}, "consent.start_text", "1600"),
+        ({"consent": {"help_text": "YOUR_TEXT"}}, "consent.help_text", "placeholder left in"),
     ],
 )
 def test_a_value_that_is_not_allowed(source, path, allowed):
@@ -395,9 +438,27 @@ def test_good_values_at_the_edges():
         "retry_config": {"max_retries": 0, "base_delay_seconds": 0.5, "max_delay_seconds": 0.5},
         "queue": {"max_tickets": 8, "max_waiting": 1, "retry_after_seconds": 0.5},
         "workers": 1,
-        "channels": {"SMS": {"cost_per_message": 0, "rate_limit_per_minute": 1}},
+        "channels": {
+            "SMS": {
+                "cost_per_message": 0,
+                "rate_limit_per_minute": 1,
+                "receipts": {"expected": False, "none_in": ["gb", "US"]},
+                "fallback_after_seconds": 0,
+                "providers": [
+                    {**TWILIO, "rate_limit_per_minute": 1, "cost_per_message": 0},
+                    {"provider": "x", "cost_per_message": 0.5, "rate_limit_per_minute": 9000},
+                ],
+            }
+        },
+        "breaker": {"failures": 1000, "rest_seconds": 0.1},
+        "spend": {"max_per_message": 0.0001, "max_per_day": 1},
+        "consent": {"stop_types": [], "confirm": False, "stop_text": "x" * 1600},
     }
     config = load(given, environ={})
+    receipts = config.channels[Channel.SMS].receipts
+    assert (receipts.expected, receipts.none_in) == (False, ["GB", "US"])
+    assert config.channels[Channel.SMS].fallback_after_seconds == 0
+    assert config.consent.stop_types == []
     assert config.server.public_base_url == "https://otp.example.com:8443/agent"
     assert config.otp.template.format(code=1, purpose="x") == "{1} for x"
     assert (config.quiet_hours.start, config.quiet_hours.end) == (time(0), time(23, 59))
@@ -531,6 +592,15 @@ def test_a_doubled_dollar_is_no_reference():
         ("QUIET_HOURS__MESSAGE_TYPES__0", "alert", "quiet_hours.message_types", ["alert"]),
         ("SERVER__HOST", "1", "server.host", "1"),  # text where text is expected
         ("OTP__TEMPLATE", "${code} {code}", None, None),
+        ("BREAKER__FAILURES", "3", "breaker.failures", 3),
+        ("BREAKER__REST_SECONDS", "2.5", "breaker.rest_seconds", 2.5),
+        ("SPEND__MAX_PER_DAY", "100", "spend.max_per_day", 100),
+        ("SPEND__MAX_PER_MESSAGE", "0.5", "spend.max_per_message", 0.5),
+        ("PRICES__FILE", "1.csv", "prices.file", "1.csv"),
+        ("CONSENT__CONFIRM", "false", "consent.confirm", False),
+        ("CONSENT__STOP_TEXT", "5", "consent.stop_text", "5"),
+        ("CONSENT__STOP_TYPES", '["Marketing"]', "consent.stop_types", ["marketing"]),
+        ("CONSENT__STOP_TYPES", "[]", "consent.stop_types", []),
     ],
 )
 def test_every_value_can_come_from_the_environment(path, value, where, expected):
@@ -538,6 +608,58 @@ def test_every_value_can_come_from_the_environment(path, value, where, expected)
     for name in where.split(".") if where else ():
         config = getattr(config, name)
     assert where is None or config == expected
+
+
+def test_what_a_channel_says_of_receipts_can_come_from_the_environment():
+    environ = {
+        **env("CHANNELS__SMS__RECEIPTS__EXPECTED", "false"),
+        **env("CHANNELS__SMS__RECEIPTS__NONE_IN__0", "gb"),
+        **env("CHANNELS__SMS__FALLBACK_AFTER_SECONDS", "45.5"),
+        **env("CHANNELS__SMS__COST_PER_MESSAGE", "0.01"),
+    }
+    part = load({}, environ=environ).channels[Channel.SMS]
+    assert (part.receipts.expected, part.receipts.none_in) == (False, ["GB"])
+    assert (part.fallback_after_seconds, part.cost_per_message) == (45.5, 0.01)
+
+
+@pytest.mark.parametrize("place", ["API_CONFIG", "PROVIDERS__0"])
+def test_a_providers_limit_and_cost_from_the_environment_are_numbers(place):
+    environ = {
+        **env(f"CHANNELS__SMS__{place}__PROVIDER", "x"),
+        **env(f"CHANNELS__SMS__{place}__RATE_LIMIT_PER_MINUTE", "5"),
+        **env(f"CHANNELS__SMS__{place}__COST_PER_MESSAGE", "0.25"),
+        **env(f"CHANNELS__SMS__{place}__PORT", "25"),  # the provider's own: it reads that itself
+    }
+    ((_, given),) = load({}, environ=environ).channels[Channel.SMS].provider_settings
+    assert given == {
+        "provider": "x",
+        "rate_limit_per_minute": 5,
+        "cost_per_message": 0.25,
+        "port": "25",
+    }
+
+
+def test_a_providers_limit_and_cost_may_be_references():
+    given = {**TWILIO, "rate_limit_per_minute": "${RATE}", "cost_per_message": "${COST}"}
+    config = load(sms(providers=[given]), environ={"RATE": "7", "COST": "0"})
+    entry = config.channels[Channel.SMS].providers[0]
+    assert (entry["rate_limit_per_minute"], entry["cost_per_message"]) == (7, 0)
+
+
+@pytest.mark.parametrize("text", ["", "many", "0", "-1", "1.5", "true", "NaN", "1e400", "[5]"])
+def test_what_is_no_limit_is_a_fault_wherever_it_comes_from(text):
+    environ = env("CHANNELS__SMS__API_CONFIG__RATE_LIMIT_PER_MINUTE", text)
+    assert fault(sms(api_config=TWILIO), environ) == (
+        "channels.SMS.api_config.rate_limit_per_minute: must be a whole number of at least 1"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "free", "-0.01", "true", "NaN", "-Infinity", "1e400"])
+def test_what_is_no_cost_is_a_fault_wherever_it_comes_from(text):
+    environ = env("CHANNELS__SMS__API_CONFIG__COST_PER_MESSAGE", text)
+    assert fault(sms(api_config=TWILIO), environ) == (
+        "channels.SMS.api_config.cost_per_message: must be a number of at least 0"
+    )
 
 
 def test_the_environment_comes_before_the_file(tmp_path):
@@ -658,9 +780,19 @@ def test_a_bad_value_of_the_environment_is_named_by_its_key():
         ({"api_config": {**TWILIO, "name": "a/b"}}, "api_config.name", "letters, digits"),
         ({"api_config": {**TWILIO, "name": ""}}, "api_config.name", "letters, digits"),
         ({"api_config": {**TWILIO, "name": 5}}, "api_config.name", "letters, digits"),
+        *(
+            ({"providers": [{**TWILIO, "rate_limit_per_minute": n}]}, path, "at least 1")
+            for path in ["providers.0.rate_limit_per_minute"]
+            for n in (0, -5, 1.0, True, "5", [])
+        ),
+        *(
+            ({"api_config": {**TWILIO, "cost_per_message": n}}, path, "at least 0")
+            for path in ["api_config.cost_per_message"]
+            for n in (-0.1, False, "0.1", {})
+        ),
     ],
 )
-def test_how_providers_are_named(keys, path, text):
+def test_what_stands_beside_a_providers_own_settings(keys, path, text):
     def check(provider, *_):
         return [] if isinstance(provider, str) else ["asked about a provider without a name"]
 
@@ -682,7 +814,10 @@ def test_each_providers_own_settings_are_checked():
 
     source = {
         "channels": {
-            "SMS": {"api_config": TWILIO, "providers": [{"provider": "x", "name": "y", "bad": 1}]},
+            "SMS": {
+                "api_config": {**TWILIO, "rate_limit_per_minute": 5, "cost_per_message": 0.1},
+                "providers": [{"provider": "x", "name": "y", "bad": 1}],
+            },
             "Email": {"api_config": {"provider": "smtp", "bad": "YOUR_X"}, "enabled": False},
         }
     }

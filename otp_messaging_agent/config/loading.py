@@ -7,6 +7,7 @@ where it can be no secret.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +22,8 @@ from .model import Config
 from .reader import Object, Reader
 from .sending import ChannelConfig
 
-OURS = frozenset({"provider", "name", "rate_limit_per_minute", "cost_per_message"})
+_NUMBERS = ("rate_limit_per_minute", "cost_per_message")
+OURS = frozenset({"provider", "name", *_NUMBERS})
 """What stands beside a provider's own settings and is not its own."""
 
 LoadSettings = Callable[[str, Channel, dict[str, Any], str], Iterable[str]]
@@ -54,11 +56,13 @@ def load(
     *,
     environ: Mapping[str, str] | None = None,
     check: LoadSettings | None = None,
+    check_prices: Callable[[str], Iterable[str]] | None = None,
 ) -> Config:
     """Return the configuration, or raise ConfigError with every fault at once.
 
     source: a path, a dict, or None for config.json of the working directory where there is
-    one, else `DEFAULT`. check: judges each provider's own settings.
+    one, else `DEFAULT`. check: judges each provider's own settings; check_prices: the file of
+    prices.
     """
     reader = Reader(os.environ if environ is None else environ)
     tree = _tree(source)
@@ -68,13 +72,17 @@ def load(
         data = reader.read(tree, Config)
     except RecursionError:
         raise ConfigError(["config: nested too deep"]) from None
-    config = _validated(data, reader)
     draft = _draft(data)
+    _read_numbers(draft, reader)
+    config = _validated(data, reader)
     for path, text in _entry_faults(draft):
         reader.fault(path, text)
     for line in check_providers(draft, check) if check else ():
         path, _, text = line.partition(": ")
         reader.fault(path, text)
+    for line in check_prices(file) if check_prices and (file := _price_file(data)) else ():
+        path, _, text = line.rpartition(": ")
+        reader.fault(f"prices.file: {path}", text)
     if config is None or reader.faults:
         raise ConfigError([f"{path}: {text}" for path, text in reader.faults.items()])
     return config
@@ -162,6 +170,35 @@ def _draft(data: Mapping[str, Any]) -> Config:
         if isinstance(given, dict)
     }
     return Config.model_construct(channels=drafts)
+
+
+def _read_numbers(config: Config, reader: Reader) -> None:
+    """Make numbers of our own keys beside a provider's where the environment gives them.
+
+    Everything else there stays text: only the provider's own model knows what it is.
+    """
+    for _, path, given in _entries(config):
+        for name in _NUMBERS:
+            text = given.get(name)
+            if isinstance(text, str) and reader.is_hidden(f"{path}.{name}"):
+                given[name] = _number(text)
+
+
+def _number(text: str) -> int | float | str:
+    """Return the number that *text* is, or the text where it is none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else text
+
+
+def _price_file(data: Mapping[str, Any]) -> str | None:
+    given = data.get("prices")
+    file = given.get("file") if isinstance(given, dict) else None
+    return file if isinstance(file, str) else None
 
 
 def _entries(config: Config) -> Iterator[tuple[Channel, str, dict[str, Any]]]:

@@ -91,7 +91,7 @@ class SpendConfig(Part):
 class PriceTable(Part):
     """A CSV that replaces the shipped table of prices."""
 
-    file: str | None = None
+    file: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Consent(Part):

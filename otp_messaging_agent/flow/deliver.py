@@ -19,6 +19,7 @@ from ..queues.base import Queue
 from ..stores.base import Dispatch, Work
 from . import way
 from .ask import Asker
+from .gate import Pass
 from .verdict import Verdicts, Ways
 
 GRACE = 30.0
@@ -89,20 +90,19 @@ class Deliverer:
             self._verdicts.end(m, *self._verdicts.nothing_left(work.attempts, decision), now)
             return
         gate, best = self._ways.gate, decision.ranked[0]
-        chosen = self._take(m, decision)
-        if chosen is None and not _waits(best.option) and self._is_closed(best.option):
-            self._try(work, now)  # a limit or a probe came between: decide again, knowing it
-        elif chosen is None:
+        taken = self._take(m, decision)
+        if taken is None and not _waits(best.option) and gate.closed(best.option):
+            self._try(work, now)  # it closed meanwhile: decide again, knowing it
+        elif taken is None:
             slot = gate.slot(best.option, best.cost, self._random)
             self._verdicts.later(m, m.version, m.status, slot, now)
         else:
-            self._begin(work, chosen, decision, now)
+            self._begin(work, taken, decision, now)
 
-    def _is_closed(self, option: way.Option) -> bool:
-        return bool(self._ways.gate.wait(option) or self._ways.gate.rest(option))
-
-    def _begin(self, work: Work, chosen: way.Scored, decision: way.Decision, now: float) -> None:
-        m, option = work.message, chosen.option
+    def _begin(
+        self, work: Work, taken: tuple[way.Scored, Pass], decision: way.Decision, now: float
+    ) -> None:
+        m, (chosen, out), option = work.message, taken, taken[0].option
         attempt = Attempt(
             id=f"{m.id}.{m.tries + 1}",
             message_id=m.id,
@@ -116,46 +116,47 @@ class Deliverer:
         )
         lease_until = now + self._sending.timeout + GRACE
         try:
-            begun = self._store.begin(attempt, m.version, lease_until)
-        except Exception:  # where the store is away, a probe must not stay open for ever
-            self._ways.gate.unused(option, chosen.cost)
+            won = self._store.begin(attempt, m.version, lease_until)
+        except Exception:
+            self._ways.gate.unused(out)  # else a probe that met a full disk is never over
             raise
-        if begun:
-            self._send(replace(work, message=replace(m, version=m.version + 1)), attempt, option)
+        if won:
+            self._send(replace(work, message=replace(m, version=m.version + 1)), attempt, out)
         else:
-            self._ways.gate.unused(option, chosen.cost)
+            self._ways.gate.unused(out)
 
-    def _take(self, m: Message, decision: way.Decision) -> way.Scored | None:
+    def _take(self, m: Message, decision: way.Decision) -> tuple[way.Scored, Pass] | None:
         """Return the best option that is let out, None where waiting is better."""
         gate = self._ways.gate
         for scored in decision.ranked:
-            if gate.take(scored.option, scored.cost):
-                return scored
+            out = gate.take(scored.option, scored.cost)
+            if out is not None:
+                return scored, out
             wait = max(gate.wait(scored.option), gate.rest(scored.option))
             wait = max(wait, gate.spend.wait(scored.cost))
             if m.expires_at is None or self._clock() + wait < m.expires_at:
                 return None
         return None
 
-    def _send(self, work: Work, attempt: Attempt, option: way.Option) -> None:
+    def _send(self, work: Work, attempt: Attempt, out: Pass) -> None:
         gate = self._ways.gate
         provider = self._ways.providers[attempt.channel, attempt.provider]
-        out = self._outgoing(work, attempt)
+        outgoing = self._outgoing(work, attempt)
         timeout = self._sending.timeout
-        if out.validity is not None:
-            timeout = max(0.1, min(timeout, out.validity))
+        if outgoing.validity is not None:
+            timeout = max(0.1, min(timeout, outgoing.validity))
         try:
-            sent = provider.send(out, timeout=timeout)
+            sent = provider.send(outgoing, timeout=timeout)
         except SendError as e:
-            gate.leave(option, attempt.message_id, attempt.cost, e)
+            gate.leave(out, attempt.message_id, e)
             self._verdicts.failed(work, attempt, e)
         except Exception as e:  # noqa: BLE001 - a provider's bug must not lose the message
             _log.exception("provider_bug", attempt_id=attempt.id, provider=attempt.provider)
             bug = SendError("provider_bug", detail=type(e).__name__, ambiguous=True)
-            gate.leave(option, attempt.message_id, attempt.cost, bug)
+            gate.leave(out, attempt.message_id, bug)
             self._verdicts.failed(work, attempt, bug)
         else:
-            gate.leave(option, attempt.message_id, attempt.cost, None)
+            gate.leave(out, attempt.message_id, None, sent.cost)
             self._verdicts.sent(work.message, attempt, provider, sent)
 
     def _outgoing(self, work: Work, attempt: Attempt) -> Outgoing:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..errors import Scope, SendError
-from ..safety.breaker import Breaker
+from ..safety.breaker import Breaker, Call
 from ..safety.pace import Pace
 from ..safety.spend import Spend
 from .way import Option
 
-SPREAD = 300.0
-"""Seconds of a rest that its spread grows with: a day's budget is back at 0:00, not hours later."""
+SPREAD = 60.0
+"""Seconds over which those that wait for the same moment come back at most."""
 
 
 def _names(option: Option) -> tuple[str, str]:
@@ -23,8 +24,17 @@ def limit_names(channel: str, provider: str) -> tuple[str, str]:
     return channel, f"{channel}/{provider}"
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One send that was let out. cost: what is reserved for it of *day*."""
+
+    call: Call
+    cost: float
+    day: float
+
+
 class Gate:
-    """Lets sends out. Every `take` that succeeds is followed by one `leave`."""
+    """Lets sends out. Every `take` that succeeds is followed by one `leave` or `unused`."""
 
     def __init__(self, pace: Pace, breaker: Breaker, spend: Spend) -> None:
         self.pace = pace
@@ -40,42 +50,52 @@ class Gate:
         """Return the seconds until its provider, which failed in a row, is tried again."""
         return self._breaker.rest(_names(option)[1])
 
-    def take(self, option: Option, cost: float) -> bool:
-        """Let one send of *option* out for *cost*; False where something is used up."""
-        way = _names(option)[1]
-        if not self._breaker.enter(way):
-            return False
-        if self.spend.reserve(cost):
-            if self.pace.take(_names(option)):
-                return True
-            self.spend.give_back(cost)
-        self._breaker.leave(way, "", ok=None)
-        return False
+    def closed(self, option: Option) -> bool:
+        """Whether *option* waits or rests, so that another may be better now."""
+        return bool(self.wait(option) or self.rest(option))
 
-    def leave(self, option: Option, message_id: str, cost: float, error: SendError | None) -> None:
-        """Say how a send that was let out went."""
-        way = _names(option)[1]
+    def take(self, option: Option, cost: float) -> Pass | None:
+        """Let one send of *option* out for *cost*; None where something is used up."""
+        names = _names(option)
+        call = self._breaker.enter(names[1])
+        if call is None:
+            return None
+        day = self.spend.reserve(cost)
+        if day is not None:
+            if self.pace.take(names):
+                return Pass(call, cost, day)
+            self.spend.give_back(cost, day)
+        self._breaker.leave(call, "", ok=None)
+        return None
+
+    def leave(
+        self, out: Pass, message_id: str, error: SendError | None, cost: float | None = None
+    ) -> None:
+        """Say how a send that was let out went. cost: what its provider says it took, if any."""
         if error is not None and not error.ambiguous:
-            self.spend.give_back(cost)
+            self.spend.give_back(out.cost, out.day)
+        elif cost is not None:
+            self.spend.give_back(out.cost - cost, out.day)
         limited = error is not None and error.code == "rate_limited"
         if error is not None and limited and error.retry_after:
-            self._breaker.hold(way, error.retry_after)
+            self._breaker.hold(out.call.way, error.retry_after)
         ok = error is None or limited or not _is_outage(error)
-        self._breaker.leave(way, message_id, ok=ok)
+        self._breaker.leave(out.call, message_id, ok=ok)
 
-    def unused(self, option: Option, cost: float) -> None:
+    def unused(self, out: Pass) -> None:
         """Take back a send that was let out and not made."""
-        self.spend.give_back(cost)
-        self._breaker.leave(_names(option)[1], "", ok=None)
+        self.spend.give_back(out.cost, out.day)
+        self._breaker.leave(out.call, "", ok=None)
 
     def slot(self, option: Option, cost: float, random: Callable[[], float]) -> float:
         """Return when to try *option* again, Unix seconds: not all that wait at one moment."""
         names = _names(option)
         at = self.pace.slot(names)
         rest = max(self._breaker.held(names[1]), self.rest(option), self.spend.wait(cost))
-        return at + rest + min(rest, SPREAD) * random() / 4
+        return at + rest + random() * min(rest / 4, SPREAD)
 
 
 def _is_outage(error: SendError) -> bool:
     """Whether every other message would fail too: the vendor is down, or the account is shut."""
-    return not error.permanent or error.scope is Scope.ACCOUNT
+    shut = error.scope is Scope.ACCOUNT
+    return shut or (not error.permanent and error.scope is Scope.PROVIDER)

@@ -29,8 +29,9 @@ ORDER = 0.1
 RELIABILITY = 0.2
 COST = 0.05
 TURN = 0.01
-RESTING = 150.0
-"""Above `PREFERRED`: a preferred channel that is down is not waited for while another is up."""
+RESTING = 200.0
+"""Above `PREFERRED` and all that may come with it: a preferred channel that is down, even one that
+was tried, is not waited for while another is up."""
 
 LONGEST_WAIT = 3.0
 """The most a rate limit takes off: below `PREFERRED`, so a preferred channel is waited for."""
@@ -44,7 +45,7 @@ Learned = Mapping[tuple[Channel, str], float]
 
 NO_TIME = "no time before the deadline"
 OPTED_OUT = "the recipient has opted out"
-TOO_DEAR = "over spend.max_per_message"
+TOO_DEAR = "over what one message may cost"
 
 
 def decide(

@@ -12,6 +12,9 @@ from ..prices import Prices
 from ..retry import RetryPolicy
 from ..safety.addresses import country
 
+DIGITS = 9
+"""Decimal places of money, as in the table of prices."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -34,7 +37,10 @@ class Option:
     prices: Prices | None = None
 
     def price(self, message: Message, parts: int) -> float:
-        """Return what *message* costs this way before it is sent."""
+        """Return what *message* costs this way before it is sent, to the last unit counted."""
+        return round(self._price(message, parts), DIGITS)  # 3 x 0.1 is not over 0.3
+
+    def _price(self, message: Message, parts: int) -> float:
         if self.cost is not None:
             return self.cost * parts
         known = None

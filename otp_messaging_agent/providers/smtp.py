@@ -45,6 +45,7 @@ _TABLE = (
     ("auth_failed", True, Scope.ACCOUNT, "530 534 535 538 5.7.8 5.7.57 AUTH MAIL/530 MAIL/535"),
     ("misconfigured", True, Scope.ACCOUNT, "5.1.7 5.1.8 5.7.60 HELLO MAIL NO_LOGIN"),
     ("tls_failed", True, Scope.ACCOUNT, "NO_STARTTLS NO_TRUST"),
+    ("mailbox_unavailable", False, Scope.CHANNEL, "4.2.x"),  # busy, full or greylisting: it alone
     ("rate_limited", False, Scope.PROVIDER, "4.7.28 TOO_MANY"),
     ("provider_error", False, Scope.PROVIDER, "4xx"),
 )
@@ -211,10 +212,11 @@ def _failed(e: Exception, *, written: bool) -> SendError:
 
 def _refused(e: Refused) -> SendError:
     subject = e.enhanced.rpartition(".")[0] + ".x"
+    named = e.stage in {"RCPT", "DATA"}
     if e.code.startswith("4"):
         many = subject != "4.2.x" and _TOO_MANY.search(e.text)  # 4.2: too many for a mailbox
-        keys = ["TOO_MANY" if many else e.enhanced, "4xx"]
-    elif e.stage in {"RCPT", "DATA"}:
+        keys = ["TOO_MANY" if many else e.enhanced, subject if named else "", "4xx"]
+    elif named:
         keys = [e.enhanced, e.code, subject, e.stage]
     else:
         keys = [f"{e.stage}/{e.code}", e.stage]

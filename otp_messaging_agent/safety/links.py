@@ -34,7 +34,8 @@ class Links:
         """Return the address and the message type of a link; ValueError for any other text."""
         msg = "this link is not one of ours, or was cut short"
         try:
-            sealed = base64.b64decode(token[:_LONGEST] + "==", altchars=b"-_", validate=True)
+            padding = "=" * (-len(token) % 4)  # no more than is due, or it is refused
+            sealed = base64.b64decode(token[:_LONGEST] + padding, altchars=b"-_", validate=True)
             kind, _, address = self._keys.decrypt(sealed, **_PLACE).partition("\n")
             return address, MessageType(kind)
         except (binascii.Error, DecryptionError, ValueError):

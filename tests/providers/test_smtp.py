@@ -478,8 +478,6 @@ def test_what_is_refused_before_the_recipient_is_named_is_not_the_recipients_fau
         ("421 4.7.28 Mail flood", "rate_limited"),
         ("454 Throttling failure: Maximum sending rate exceeded", "rate_limited"),
         ("451 4.7.0 Rate limit", "rate_limited"),
-        ("452 4.2.1 Getting too many just now", "provider_error"),
-        ("450 4.2.0 Greylisted", "provider_error"),
         ("451 4.3.0 Local trouble", "provider_error"),
         ("452 4.3.1 Disk full", "provider_error"),
         ("421 Going down", "provider_error"),
@@ -496,6 +494,21 @@ def test_what_is_refused_for_now_may_be_tried_again(sim, provider, verb, reply, 
     provider.send(out(), timeout=5)
     same = verb in {"MAIL", "RCPT", "DATA", "DOT"} and not reply.startswith("421")
     assert sim.connections == (1 if same else 2)
+    assert len(sim.taken) == 1
+
+
+@pytest.mark.parametrize(
+    "reply", ["452 4.2.1 Getting too many just now", "450 4.2.0 Greylisted", "452 4.2.2 Full"]
+)
+@pytest.mark.parametrize("verb", [*STEPS, "DOT"])
+def test_what_one_mailbox_refuses_for_now_says_nothing_of_the_server(sim, provider, verb, reply):
+    sim.script(**{verb: reply})
+    refused = refusal(provider)
+    named = verb in {"RCPT", "DATA", "DOT"}
+    assert refused.code == ("mailbox_unavailable" if named else "provider_error")
+    assert refused.scope is (Scope.CHANNEL if named else Scope.PROVIDER)
+    assert not refused.permanent
+    provider.send(out(), timeout=5)
     assert len(sim.taken) == 1
 
 

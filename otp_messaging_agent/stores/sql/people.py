@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -32,8 +33,8 @@ class People:
         self._closed = False
         self._watched = True
         """Whether anybody may have opted out: looked up with every page of tickets."""
-        self._wished = False
-        """Whether somebody opted out here: a page read before the commit does not know it."""
+        self._wishes = 0
+        self._watching = threading.Lock()
 
     def open(self) -> None:
         """Create or migrate the schema and start what writes."""
@@ -65,9 +66,20 @@ class People:
 
     def opt_out(self, wish: OptOut, once: Once | None = None) -> str | Replay | KeyReused:
         """Keep *wish*; return the id under which it stands."""
-        self._wished = True
         row = consent.row_of(wish, self._keys)
-        return self._writer.call(consent.opt_out, (row, prepare.once(once, self._keys)))
+        kept = self._writer.call(consent.opt_out, (row, prepare.once(once, self._keys)))
+        with self._watching:
+            self._wishes += 1
+            self._watched = True
+        return kept
+
+    def _watch(self) -> None:
+        """Look whether anybody has opted out; a wish that comes meanwhile is not overlooked."""
+        before = self._wishes
+        watched = self._read(consent.any_wish)
+        with self._watching:
+            if self._wishes == before:
+                self._watched = watched
 
     def opt_in(self, recipient: str, channel: Channel | None) -> int:
         """Drop what stands of *recipient* on *channel*."""

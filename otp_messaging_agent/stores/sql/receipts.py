@@ -184,8 +184,9 @@ def _join_parked(conn: Connection, before: float) -> list[Joined]:
     found = conn.execute(known.order_by(p.c.number).limit(_SOME)).all()
     joined = [join(conn, _receipt(row)) for row in found]
     conn.execute(delete(p).where(p.c.number.in_([row.number for row in found])))
-    dropped = conn.execute(delete(p).where(p.c.received_at < before)).rowcount
-    count(conn, [(UNKNOWN, dropped)])
+    if len(found) < _SOME:  # else more that are known may be left: they are not dropped
+        dropped = conn.execute(delete(p).where(p.c.received_at < before)).rowcount
+        count(conn, [(UNKNOWN, dropped)])
     return [j for j in joined if j is not None]
 
 

@@ -73,6 +73,7 @@ def message_row(m: Message, keys: Keyring) -> dict[str, Any]:
 def message(row: Mapping[Any, Any], keys: Keyring) -> Message:
     """Return the message a row holds."""
     plain: dict[str, Any] = {name: row[name] for name in _PLAIN}
+    plain["exempt"] = bool(plain["exempt"])
     secret: dict[str, Any] = {name: _open(keys, column, row) for column, name in _SECRET.items()}
     metadata = _open(keys, "metadata_enc", row)
     preferred = row["preferred_channel"]

@@ -35,7 +35,6 @@ from ..base import (
 from . import (
     archive,
     checks,
-    consent,
     dispatch,
     intake,
     lease,
@@ -116,7 +115,7 @@ class SqlStore(People):
 
     def tickets(self, rank: int, limit: int, until: float) -> list[Ticket]:
         """Return the first messages of *rank* due by *until*, in order."""
-        self._watched = self._read(consent.any_wish)
+        self._watch()
         found = self._read(dispatch.tickets, rank, limit, until)
         wanted = self._recent.missing(t.message_id for t in found)
         self._recent.put(self._read(dispatch.messages_of, wanted, self._keys))
@@ -126,7 +125,7 @@ class SqlStore(People):
         """Return the message with its attempts, None where there is none."""
         recent = self._recent.take(message_id)
         work = Work(recent) if recent else self._read(dispatch.load, message_id, self._keys)
-        if work is None or not (self._watched or self._wished):
+        if work is None or not self._watched:
             return work
         return replace(work, blocked=self.blocked(work.message))
 

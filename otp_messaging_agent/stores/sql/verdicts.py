@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from ...message import Attempt, Outcome, Status
 from ..base import Verdict
@@ -71,8 +71,13 @@ def _settle(conn: Connection, v: Verdict) -> bool:
 
 def _late(conn: Connection, v: Verdict, a: Attempt) -> bool:
     """Keep that a send was taken though its claim had run out; it need not be sent again then."""
-    if a.outcome is Outcome.SENT:
+    if a.outcome is Outcome.SENT and not _is_known(conn, a):
         _SETTLE_ATTEMPT.many(conn, [_attempt(a)])
+        conn.execute(
+            update(messages)
+            .where(messages.c.id == v.message_id)
+            .values(cost=messages.c.cost + a.cost)
+        )
         conn.execute(
             update(messages)
             .where(messages.c.id == v.message_id, messages.c.status == Status.QUEUED.value)
@@ -82,11 +87,18 @@ def _late(conn: Connection, v: Verdict, a: Attempt) -> bool:
                 finished_at=_ended(v)["b_finished"],
                 error_code=None,
                 channel=a.channel.value,
-                cost=messages.c.cost + a.cost,
                 version=messages.c.version + 1,
             )
         )
     return False
+
+
+def _is_known(conn: Connection, a: Attempt) -> bool:
+    """Whether it was found out before: then receipts may have come, which are not to be undone."""
+    sent = attempts.c.outcome == Outcome.SENT.value
+    return (
+        conn.execute(select(attempts.c.id).where(attempts.c.id == a.id, sent)).first() is not None
+    )
 
 
 def _ended(v: Verdict) -> dict[str, object]:
