@@ -43,18 +43,18 @@ def test_an_opt_out_is_kept_as_it_was_given(place):
         wish(3, category=MARKETING),
         replace(wish(4, ADA, channel=EMAIL, category=OTP), source="api"),
     ]
-    assert [store.opt_out(w) for w in made] == [True] * 4
+    assert [store.opt_out(w) for w in made] == [w.id for w in made]
     assert place.store().opt_outs(limit=10) == made[::-1]
 
 
 def test_the_same_again_changes_nothing(store):
     first = wish(1, channel=SMS)
-    assert store.opt_out(first)
-    assert not store.opt_out(wish(2, channel=SMS))
-    assert store.opt_out(wish(3, channel=SMS, category=MARKETING))
-    assert store.opt_out(wish(4, channel=EMAIL))
-    assert store.opt_out(wish(5))
-    assert not store.opt_out(wish(6))
+    assert store.opt_out(first) == first.id
+    assert store.opt_out(wish(2, channel=SMS)) == first.id
+    assert store.opt_out(wish(3, channel=SMS, category=MARKETING)) == "out_0003"
+    assert store.opt_out(wish(4, channel=EMAIL)) == "out_0004"
+    assert store.opt_out(wish(5)) == "out_0005"
+    assert store.opt_out(wish(6)) == "out_0005"
     assert [w.id for w in store.opt_outs(limit=10)] == [
         "out_0005",
         "out_0004",
@@ -64,8 +64,9 @@ def test_the_same_again_changes_nothing(store):
 
 
 def test_of_many_at_once_one_is_kept(store):
-    assert sum(crowd(lambda n: store.opt_out(wish(n, channel=SMS)))) == 1
-    assert len(store.opt_outs(limit=50)) == 1
+    told = crowd(lambda n: store.opt_out(wish(n, channel=SMS)))
+    assert set(told) == {one.id for one in store.opt_outs(limit=50)}
+    assert len(set(told)) == 1
 
 
 def test_they_are_paged_newest_first_and_none_is_missed_or_shown_twice(store):

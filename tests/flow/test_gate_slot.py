@@ -36,6 +36,5 @@ def test_what_waits_for_the_budget_comes_back_just_after_midnight(random):
 
 def test_what_waits_for_a_resting_provider_is_spread_over_a_quarter_of_the_rest():
     open_ = gate()
-    assert open_.take(WAY, 1.0)
-    open_.leave(WAY, "m1", 1.0, SendError("unreachable"))
+    open_.leave(open_.take(WAY, 1.0), "m1", SendError("unreachable"))
     assert open_.slot(WAY, 1.0, lambda: 0.5) == MORNING + 60 + 45

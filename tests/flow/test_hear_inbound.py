@@ -204,14 +204,6 @@ def test_an_opt_out_is_checked_again_at_the_send(texts):
     assert answers(texts) == [(SMS, "stopped")]
 
 
-def test_a_page_read_before_an_opt_out_was_kept_does_not_hide_it(texts):
-    made = texts.take()
-    texts.listener.inbound(letter("STOP"))
-    texts.store._watched = False  # as such a page leaves it
-    texts.finish(made)
-    assert texts.status(made) == "suppressed"
-
-
 def test_codes_still_go_to_who_opted_out(texts):
     texts.listener.inbound(letter("STOP"))
     before = texts.take_otp().message_id
