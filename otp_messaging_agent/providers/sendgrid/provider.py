@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import secrets
@@ -12,6 +11,7 @@ from typing import Any
 
 from ...errors import LookupUnsupported, Scope, SendError
 from ...message import Channel, Receipt
+from ...safety.letter import html
 from ...safety.outbound import Answer, Outbound, OutboundError
 from ..base import Callback, Context, Heard, Outgoing, Sent, on_the_wire, refusal, verdicts
 from . import events
@@ -134,9 +134,10 @@ class SendGrid:
 
 
 def _letter(out: Outgoing) -> Letter:
+    subject = out.subject or " ".join(out.content.split())[:60]  # one is demanded
     envelope: dict[str, Any] = {
         "to": [{"email": out.to}],
-        "subject": out.subject or " ".join(out.content.split())[:60],  # one is demanded
+        "subject": subject,
         "custom_args": {events.ATTEMPT: out.attempt_id},
     }
     if out.unsubscribe is not None:  # RFC 8058
@@ -144,8 +145,7 @@ def _letter(out: Outgoing) -> Letter:
             "List-Unsubscribe": f"<{out.unsubscribe}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
-    lines = html.escape(out.content).splitlines()
-    return Letter(out.to, envelope, (out.content, "<br>\n".join(lines)))
+    return Letter(out.to, envelope, (out.content, html(subject, out.content)))
 
 
 def _size(letter: Letter) -> int:
