@@ -127,15 +127,15 @@ def main() -> None:
     given = measure.arguments(__doc__)
     few, many = 32, 128
     with setting.provider() as port, setting.folder() as near:
-        urgent32, bulk32, bulk128 = (near / name for name in ("urgent32", "bulk32", "bulk128"))
+        urgent32, bulk32, urgent128 = (near / name for name in ("urgent32", "bulk32", "urgent128"))
         measure.apart(setting.fill, urgent32, _count(few), [URGENT])
         measure.apart(setting.fill, bulk32, _count(few), [BULK])
-        measure.apart(setting.fill, bulk128, _count(many), [BULK])
+        measure.apart(setting.fill, urgent128, _count(many), [URGENT])
         cases = {
             "agent, 32 workers, HIGH": lambda: measure.apart(product, urgent32, port, few),
             "agent, 32 workers, LOW": lambda: measure.apart(product, bulk32, port, few),
             "client loop, 32 threads": lambda: measure.apart(client, port, few, _count(few)),
-            "agent, 128 workers, LOW": lambda: measure.apart(product, bulk128, port, many),
+            "agent, 128 workers, HIGH": lambda: measure.apart(product, urgent128, port, many),
             "client loop, 128 threads": lambda: measure.apart(client, port, many, _count(many)),
             "SDK, 128 threads, one client": lambda: measure.apart(
                 sdk, port, many, _count(many) // 2, 1

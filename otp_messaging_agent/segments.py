@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
+_ALONE, _JOINED = 160, 153
 _BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENSION = "\f^{}\\[~]|€"
 _SEPTETS = dict.fromkeys(_BASIC, 1) | dict.fromkeys(_EXTENSION, 2)
+_PLAIN = re.compile(f"[{re.escape(_BASIC)}]*")
 _LAST_OF_ONE_UNIT = "\uffff"
 
 
@@ -27,9 +30,12 @@ class Segments(NamedTuple):
 
 def count(text: str) -> Segments:
     """Return what sending *text* as it stands takes; no text is one empty message."""
+    if _PLAIN.fullmatch(text):  # one septet each, so nothing straddles
+        length = len(text)
+        return Segments("GSM-7", length, 1 if length <= _ALONE else -(-length // _JOINED))
     septets = [_SEPTETS.get(character, 0) for character in text]
     if all(septets):
-        return Segments("GSM-7", sum(septets), _parts(septets, alone=160, joined=153))
+        return Segments("GSM-7", sum(septets), _parts(septets, alone=_ALONE, joined=_JOINED))
     units = [1 if character <= _LAST_OF_ONE_UNIT else 2 for character in text]
     return Segments("UCS-2", sum(units), _parts(units, alone=70, joined=67))
 

@@ -72,10 +72,12 @@ class Intake:
         if (earlier := self._earlier(once, Accepted)) is not None:
             return earlier
         now = self._clock()
-        row = self._row(request, now)
-        self._admit([row])
         submission = stores.Submission(
-            [row], now, once=once, respond=remembered.one, judge=self._judge
+            lambda: self._admit([self._row(request, now)]),
+            now,
+            once=once,
+            respond=remembered.one,
+            judge=self._judge,
         )
         return self._submit(submission, Accepted)
 
@@ -84,9 +86,12 @@ class Intake:
         if (earlier := self._earlier(once, OtpAccepted)) is not None:
             return earlier
         now = self._clock()
-        order = self._order(request, now)
-        self._admit([order])
-        submission = stores.Submission([order], now, once=once, respond=remembered.otp)
+        submission = stores.Submission(
+            lambda: self._admit([self._order(request, now)]),
+            now,
+            once=once,
+            respond=remembered.otp,
+        )
         return self._submit(submission, OtpAccepted)
 
     def send_bulk(
@@ -167,14 +172,15 @@ class Intake:
             error_code="opted_out",
         )
 
-    def _admit(self, rows: Sequence[stores.Row]) -> None:
-        """Refuse what is over the bound; its last tenth is for codes, CRITICAL and HIGH."""
+    def _admit(self, rows: Sequence[stores.Row]) -> Sequence[stores.Row]:
+        """Return *rows*, or refuse what is over the bound; its last tenth is for urgent ones."""
         bound = self.bound.max_waiting
         if not all(_message(row).rank in URGENT for row in rows):
             bound -= bound // 10
         if self.waiting + len(rows) > bound:
             msg = f"{bound} messages wait already"
             raise QueueFull(msg, retry_after=self.bound.retry_after)
+        return rows
 
     def _earlier(self, once: stores.Once | None, answer: type[A]) -> A | None:
         """Return the answer an earlier request with the same key got.
@@ -192,9 +198,9 @@ class Intake:
             raise _limited(results, submission.at)
         self.waiting += len(results)
         if self.leading:
-            for row, result in zip(submission.rows, results, strict=True):
-                if not isinstance(result, stores.Limited) and _is_due(result):
-                    self._queue.put(_ticket(row))
+            for ticket in map(_ticket, results):
+                if ticket is not None:
+                    self._queue.put(ticket)
         assert submission.respond is not None  # noqa: S101 - every submission above has one
         return answer.model_validate(submission.respond(results))
 
@@ -210,14 +216,12 @@ def _message(row: stores.Row) -> Message:
     return row if isinstance(row, Message) else row.message
 
 
-def _is_due(result: stores.RowResult) -> bool:
-    """Whether it is to be sent at all."""
-    return not isinstance(result, Message) or result.due_at is not None
-
-
-def _ticket(row: stores.Row) -> Ticket:
-    message = _message(row)
-    return Ticket(message.rank, message.due_at or message.created_at, message.id)
+def _ticket(result: stores.RowResult) -> Ticket | None:
+    """Return the ticket of what was kept, None where nothing is to be sent."""
+    if isinstance(result, stores.Limited):
+        return None
+    message = result if isinstance(result, Message) else result.message
+    return None if message.due_at is None else Ticket(message.rank, message.due_at, message.id)
 
 
 def _in_batch(row: stores.Row, batch_id: str) -> stores.Row:

@@ -35,15 +35,53 @@ def phone(raw: str, *, strict: bool, allow_premium: bool) -> str:
     strict: the number must be assigned by its country's plan, not only of a possible length.
     allow_premium: take numbers that cost the sender or the caller more than a normal call.
     """
-    number = _parsed(_SEPARATORS.sub("", raw) if len(raw) <= _LONGEST else "")
+    text = _SEPARATORS.sub("", raw) if len(raw) <= _LONGEST else ""
+    plain = None if strict else _as_it_stands(text)
+    if plain is not None:
+        if not allow_premium and _is_costly(*plain):
+            raise ValueError(_COSTLY)
+        return text
+    number = _parsed(text)
     if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
         raise ValueError(_FORM)
     if strict and not phonenumbers.is_valid_number(number):
         msg = "must be a number that its country assigns (phone_numbers.strict is on)"
         raise ValueError(msg)
-    if not allow_premium and _is_costly(number):
+    national = phonenumbers.national_significant_number(number)
+    if not allow_premium and _is_costly(number.country_code or 0, national):
         raise ValueError(_COSTLY)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _as_it_stands(text: str) -> tuple[int, str] | None:
+    """Return country code and national number of what is E.164 already, None where not sure.
+
+    Says what `_parsed` says of the most numbers, for a fifth of its time: those of a possible
+    length that do not begin like a national prefix, so that nothing would be taken away.
+    """
+    if not _DIGITS.fullmatch(text):
+        return None
+    for digits in (1, 2, 3):  # no country code begins with another
+        country_code, national = int(text[1 : 1 + digits]), text[1 + digits :]
+        shape = _shape(country_code)
+        if shape is not None:
+            prefix, lengths = shape
+            sure = len(national) in lengths and not prefix.match(national)
+            return (country_code, national) if sure else None
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _shape(country_code: int) -> tuple[re.Pattern[str], frozenset[int]] | None:
+    """Return what a national prefix begins with, and the lengths a national number can have."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code)
+    if regions is None:
+        return None
+    plan = PhoneMetadata.metadata_for_region_or_calling_code(country_code, regions[0])
+    if plan is None or plan.general_desc is None:
+        return None
+    prefix = re.compile(plan.national_prefix_for_parsing or r"(?!)")
+    return prefix, frozenset(plan.general_desc.possible_length)
 
 
 @lru_cache(maxsize=16_384)
@@ -109,13 +147,11 @@ def _parsed(text: str) -> phonenumbers.PhoneNumber:
     raise ValueError(_FORM)
 
 
-def _is_costly(number: phonenumbers.PhoneNumber) -> bool:
+def _is_costly(country_code: int, national: str) -> bool:
     """Ask the plan of the country code, all kinds and regions of it in one pattern."""
-    country_code = number.country_code or 0
     if country_code in _COSTLY_CODES:
         return True
     costly, plain, _ = _plan(country_code)
-    national = phonenumbers.national_significant_number(number)
     if costly.fullmatch(national):
         return True
     return not plain.fullmatch(national) and _looks_costly(country_code, national[:_LEADING])

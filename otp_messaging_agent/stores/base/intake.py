@@ -46,9 +46,14 @@ class OtpOrder:
 class Issued:
     """A code is on its way. `next_send_at`: when the recipient may be sent another."""
 
-    message_id: str
+    message: Message
     verification: Verification
     next_send_at: float
+
+    @property
+    def message_id(self) -> str:
+        """The id of the message that carries the code."""
+        return self.message.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,13 @@ RowResult = Message | Issued | Limited
 class Submission:
     """What one request asks to take in, as one transaction.
 
+    rows: or what makes them, called once and by the thread that writes: for single rows, whose
+    making costs less there than another thread's turn. What it raises is raised to the caller.
     respond: makes the answer that *once* will replay, from the rows' results in their order.
     judge: what becomes of a message whose recipient has opted out of something.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[Row] | Callable[[], Sequence[Row]]
     at: float
     batch_id: str | None = None
     rejected: int = 0

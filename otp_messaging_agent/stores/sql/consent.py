@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    exists,
     select,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -147,9 +148,10 @@ def listed(
 
 def any_wish(conn: Connection) -> bool:
     """Whether anybody has opted out of anything: most stores need ask no more."""
-    return conn.execute(select(opt_outs.c.id).limit(1)).first() is not None
+    return bool(_ANY.all(conn, {})[0][0])
 
 
+_ANY = Statement(select(exists(select(opt_outs.c.id))))
 _WISHES = Statement(
     select(opt_outs.c.channel, opt_outs.c.category).where(
         opt_outs.c.recipient_idx == bindparam("who")

@@ -125,7 +125,7 @@ def _issue(
         }
     )
     return Issued(
-        order.message.id,
+        order.message,
         verified,
         free_at([*sends, now], limits.sends, limits.cooldown, now),
     )

@@ -1,7 +1,4 @@
-"""From the words of the agent to the arguments of the writer's operations.
-
-Encrypting and hashing happen here, in the caller's thread, so that the writer only writes.
-"""
+"""From the words of the agent to the arguments of the writer's operations: encrypt and hash."""
 
 from __future__ import annotations
 
@@ -19,16 +16,16 @@ from .once import OnceRow
 
 def submission(s: Submission, keys: Keyring) -> intake.Prepared:
     """Return a submission as rows."""
-    batch_row = None
+    batch_row, given = None, s.rows() if callable(s.rows) else s.rows
     if s.batch_id is not None:
         batch_row = {
             "id": s.batch_id,
             "created_at": s.at,
-            "accepted": len(s.rows),
+            "accepted": len(given),
             "rejected": s.rejected,
         }
     return intake.Prepared(
-        rows=[_row(row, s.at, keys) for row in s.rows],
+        rows=[_row(row, s.at, keys) for row in given],
         at=s.at,
         batch_row=batch_row,
         once=once(s.once, keys),

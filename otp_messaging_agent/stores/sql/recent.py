@@ -40,4 +40,4 @@ class Recent:
     def missing(self, ids: Iterable[str]) -> list[str]:
         """Return the first of *ids* that are not here, no more than there is room for."""
         with self._lock:
-            return [i for i in ids if i not in self._held][: ROOM // 4]
+            return [i for i in ids if i not in self._held][: ROOM // 2]

@@ -57,7 +57,12 @@ class SqlStore(People):
 
     def submit(self, submission: Submission) -> list[RowResult] | Replay | KeyReused:
         """Keep all rows, or replay the answer of an earlier submission."""
-        results = self._writer.call(intake.submit, prepare.submission(submission, self._keys))
+
+        def prepared() -> intake.Prepared:
+            return prepare.submission(submission, self._keys)
+
+        made = prepared if callable(submission.rows) else prepared()
+        results = self._writer.call(intake.submit, made)
         if isinstance(results, list):
             self._recent.put(r for r in results if isinstance(r, Message))
         return results

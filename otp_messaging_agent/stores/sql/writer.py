@@ -23,8 +23,9 @@ A = TypeVar("A")
 R = TypeVar("R")
 Operation = Callable[[Connection, Sequence[A]], Sequence[R]]
 
-MAX_BATCH = 1000
-"""Calls in one transaction; bounds how long the first of them waits."""
+MAX_BATCH = 24
+"""Calls in one transaction. More would share its sync, but keep all waiting for the last: workers
+would then send in step, and answer in step."""
 
 LINGER = 0.002
 """Seconds a transaction waits at most for as many calls as the last one had: a sync costs as
@@ -50,6 +51,15 @@ class _Call:
         self.error: Exception | None = None
         self.done = threading.Lock()
         self.done.acquire()
+
+    def is_made(self) -> bool:
+        """Make the argument where it is to be made here; False where that failed."""
+        if callable(self.argument):
+            try:
+                self.argument = self.argument()
+            except Exception as e:  # noqa: BLE001 - goes to the caller, the thread lives on
+                self.error = e
+        return self.error is None
 
     def wait(self) -> Any:
         self.done.acquire()
@@ -85,8 +95,11 @@ class Writer:
             self._gate.notify()
         self._thread.join(timeout)
 
-    def call(self, operation: Operation[A, R], argument: A) -> R:
-        """Return the operation's result for *argument* once it is committed."""
+    def call(self, operation: Operation[A, R], argument: A | Callable[[], A]) -> R:
+        """Return the operation's result for *argument* once it is committed.
+
+        argument: or what makes it, called here before the transaction begins.
+        """
         result: R = self._hand_in(_Call(operation, argument, urgent=True)).wait()
         return result
 
@@ -107,13 +120,15 @@ class Writer:
         return call
 
     def _run(self) -> None:
-        while (calls := self._take()) is not None:
+        while (taken := self._take()) is not None:
+            calls = [call for call in taken if call.is_made()]
             try:
-                self._commit(calls)
+                if calls:
+                    self._commit(calls)
             except Exception:  # noqa: BLE001 - one bad call must not fail the others
                 for call in calls:
                     self._alone(call)
-            for call in calls:
+            for call in taken:
                 call.done.release()
 
     def _take(self) -> list[_Call] | None:
