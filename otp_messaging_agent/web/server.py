@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import logging
 import socket
 import threading
@@ -80,6 +81,10 @@ def serve(agent: IntelligentOTPAgent, host: str, port: int, *, stop: threading.E
         server = _server(agent, listening)
         try:
             agent.start_processing()
+            # What stands by now stays: not to look through it again spares every thread a stop
+            # of a tenth of a second each time.
+            gc.collect()
+            gc.freeze()
             _announce(host, listening.getsockname()[1])
             while not stop.is_set():
                 _turn(server, _POLL_SECONDS)
