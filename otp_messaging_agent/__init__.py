@@ -3,7 +3,8 @@
 A request comes in by `web` or by a method of `IntelligentOTPAgent`. `flow` is the way it takes,
 file by file: `ingest` reads it, `validate` makes a message of it, `enqueue` commits it to the
 store and puts a ticket into the queue, `route` ranks the channels, `deliver` claims it, calls a
-provider and keeps the verdict, `report` counts. `verify` checks the code that comes back.
+provider and keeps the verdict, `report` counts. `verify` checks the code that comes back, `hear`
+takes in receipts and what people write.
 
 What can be exchanged lies in folders of plug-ins, each with its contract in `base.py`:
 `channels` (rules of a medium), `providers` (vendors), `queues`, `stores`. `safety` protects.
