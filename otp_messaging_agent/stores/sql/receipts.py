@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Float,
     Index,
@@ -15,9 +16,11 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    case,
     delete,
     func,
     insert,
+    literal,
     null,
     select,
     true,
@@ -101,7 +104,7 @@ def join(conn: Connection, r: Receipt) -> Joined | None:
             attempts.c.provider == r.provider,
             attempts.c.provider_message_id == r.provider_message_id,
         )
-        .order_by(attempts.c.started_at.desc())
+        .order_by(_awaits(r), attempts.c.started_at.desc())
         .limit(1)
     ).one_or_none()
     if row is None:
@@ -122,6 +125,12 @@ def join(conn: Connection, r: Receipt) -> Joined | None:
             )
         )
     return Joined(row.message_id, row.id, r.status, last)
+
+
+def _awaits(r: Receipt) -> ColumnElement[int]:
+    """Sort first, where a vendor gave one id twice, what a missing receipt is missing of."""
+    missing = r.status is Status.UNKNOWN
+    return case((literal(missing) & (attempts.c.receipt_by <= r.at), 0), else_=1)
 
 
 def _moves(r: Receipt, row: Any, *, last: bool) -> bool:
