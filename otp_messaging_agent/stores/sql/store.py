@@ -35,6 +35,7 @@ from ..base import (
 from . import (
     archive,
     checks,
+    counters,
     dispatch,
     intake,
     lease,
@@ -154,7 +155,7 @@ class SqlStore(People):
 
     def join_parked(self, before: float) -> Sequence[Joined]:
         """Join parked receipts whose attempt is known by now; drop those that are too old."""
-        if not self._read(receipts.any_parked):
+        if not self._read(receipts.any_ripe, before):
             return []
         return self._writer.call(receipts.join_parked, before)
 
@@ -164,7 +165,7 @@ class SqlStore(People):
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a counter that outlives the process."""
-        self._writer.call(receipts.count, (name, by))
+        self._writer.call(counters.count, (name, by))
 
     def overdue(self, now: float, limit: int) -> list[Receipt]:
         """Return receipts that should have come by *now*, each as `unknown`."""
