@@ -179,7 +179,17 @@ def test_counters_add_up_and_outlive_the_process(place):
     store.count("callbacks_forged")
     store.count("callbacks_forged", 4)
     store.count("other", 2)
+    assert store.figures(NOW).counters == {"callbacks_forged": 5, "other": 2}
     assert place.store().figures(NOW).counters == {"callbacks_forged": 5, "other": 2}
+
+
+def test_nobody_waits_for_a_count_and_none_is_lost(place):
+    store = place.store()
+    with closing(sqlite3.connect(place.folder / "agent.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # no write can be made now
+        finishes(lambda: [store.count("callbacks_forged") for _ in range(10_000)])
+        other.execute("ROLLBACK")
+    assert store.figures(NOW).counters == {"callbacks_forged": 10_000}
 
 
 def test_no_count_is_lost_between_threads(store):

@@ -83,7 +83,7 @@ def _make_room(conn: Connection) -> None:
     if over > 0:
         oldest = select(p.c.number).order_by(p.c.number).limit(over)
         conn.execute(delete(p).where(p.c.number.in_(oldest)))
-        count(conn, [(UNKNOWN, over)])
+        count(conn, [[(UNKNOWN, over)]])
 
 
 def join(conn: Connection, r: Receipt) -> Joined | None:
@@ -205,7 +205,7 @@ def _join_parked(conn: Connection, before: float) -> list[Joined]:
     conn.execute(delete(p).where(p.c.number.in_([row.number for row in found])))
     if len(found) < _SOME:  # else more that are known may be left: they are not dropped
         dropped = conn.execute(delete(p).where(p.c.received_at < before)).rowcount
-        count(conn, [(UNKNOWN, dropped)])
+        count(conn, [[(UNKNOWN, dropped)]])
     return [j for j in joined if j is not None]
 
 

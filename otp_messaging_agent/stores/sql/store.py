@@ -164,8 +164,9 @@ class SqlStore(People):
         return self._read(receipts.missed, since)
 
     def count(self, name: str, by: int = 1) -> None:
-        """Add to a counter that outlives the process."""
-        self._writer.call(counters.count, (name, by))
+        """Add to a counter that outlives the process; nobody waits, as strangers can cause it."""
+        if self._pending.add(name, by):
+            self._writer.post(counters.count, self._pending.take)
 
     def overdue(self, now: float, limit: int) -> list[Receipt]:
         """Return receipts that should have come by *now*, each as `unknown`."""
@@ -194,6 +195,9 @@ class SqlStore(People):
 
     def figures(self, now: float) -> Figures:
         """Count everything /metrics shows."""
+        if not self._pending.told:
+            self._pending.told = True
+            self._writer.call(counters.count, ())  # what was counted goes before it
         return self._read(archive.figures, now)
 
     def waiting(self, at_most: int) -> int:
