@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .. import log
-from ..errors import SendError
+from ..errors import Scope, SendError
 from ..message import URGENT, Attempt, Channel, Message, MessageType, Priority, Status
 from ..providers.base import Outgoing
 from ..queues.base import Queue
@@ -95,7 +95,9 @@ class Deliverer:
             self._try(work, now)  # it closed meanwhile: decide again, knowing it
         elif taken is None:
             slot = gate.slot(best.option, best.cost, self._random)
-            self._verdicts.later(m, m.version, m.status, slot, now)
+            # Where its turn comes too late it ends at its deadline, not at its turn.
+            due = slot if m.expires_at is None else min(slot, m.expires_at)
+            self._verdicts.later(m, m.version, m.status, due, now)
         else:
             self._begin(work, taken, decision, now)
 
@@ -143,6 +145,11 @@ class Deliverer:
         provider = self._ways.providers[attempt.channel, attempt.provider]
         outgoing = self._outgoing(work, attempt)
         timeout = self._sending.timeout
+        if outgoing.validity is not None and outgoing.validity <= 0:  # the claim was slow to keep
+            gate.unused(out)
+            over = SendError("expired", permanent=True, scope=Scope.MESSAGE)
+            self._verdicts.failed(work, attempt, over)
+            return
         if outgoing.validity is not None:
             timeout = max(0.1, min(timeout, outgoing.validity))
         try:

@@ -80,7 +80,8 @@ class Gate:
         if error is not None and limited and error.retry_after:
             self._breaker.hold(out.call.way, error.retry_after)
         ok = error is None or limited or not _is_outage(error)
-        self._breaker.leave(out.call, message_id, ok=ok)
+        unmade = error is not None and error.code in _TOO_LATE
+        self._breaker.leave(out.call, message_id, ok=None if unmade else ok)
 
     def unused(self, out: Pass) -> None:
         """Take back a send that was let out and not made."""
@@ -93,6 +94,10 @@ class Gate:
         at = self.pace.slot(names)
         rest = max(self._breaker.held(names[1]), self.rest(option), self.spend.wait(cost))
         return at + rest + random() * min(rest / 4, SPREAD)
+
+
+_TOO_LATE = frozenset({"expired", "validity_too_short"})
+"""What providers refuse without calling the vendor, so it says nothing of whether that works."""
 
 
 def _is_outage(error: SendError) -> bool:

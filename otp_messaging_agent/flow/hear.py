@@ -18,6 +18,7 @@ from ..message import Channel, Inbound, Message, MessageType, Priority, Receipt,
 from ..providers.base import Callback, Heard, Provider
 from ..safety import addresses
 from ..safety.consent import Wish, wish_of
+from ..safety.encryption import DecryptionError
 from ..stores import base as stores
 from .remembered import one
 from .verdict import URGENT_TYPES, Verdicts, Ways
@@ -97,7 +98,11 @@ class Listener:
         """Send a message on whose last try did not arrive, where it has time and another way."""
         if not joined.last or joined.status not in _MISSED:
             return
-        work = self._store.load(joined.message_id)
+        try:
+            work = self._store.load(joined.message_id)
+        except DecryptionError:  # the others go on, and so does the start of the process
+            _log.error("message_unreadable", message_id=joined.message_id)
+            return
         now = self._clock()
         if work is None or not _may_go_on(work, now):
             return

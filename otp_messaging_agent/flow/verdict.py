@@ -151,7 +151,9 @@ class Verdicts:
         m = work.message
         tried = [*work.attempts, ended]
         if route.ends_message(ended):
-            self.end(m, Status.FAILED, ended.error_code, now, ended)
+            over = ended.error_code == "expired"  # its last second passed before it was sent
+            status = Status.EXPIRED if over else Status.FAILED
+            self.end(m, status, ended.error_code, now, ended)
             return
         policy = self._ways.policy
         decision = self._ways.decide(work, tried)

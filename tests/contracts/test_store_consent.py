@@ -290,6 +290,14 @@ def test_what_somebody_wrote_is_kept_once(place, text):
     assert number > 0
 
 
+def test_what_came_without_an_id_is_kept_each_time(store):
+    for text in ("one", "two"):
+        nameless = letter(1, provider_message_id="", text=text)
+        assert not store.noted(nameless)
+        assert store.note(nameless)
+    assert [found.text for _, found in store.inbound(limit=9)] == ["two", "one"]
+
+
 def test_the_same_id_of_another_provider_is_another_letter(store):
     assert store.note(letter(1))
     assert store.note(letter(1, provider="second"))

@@ -1,6 +1,9 @@
 """What every store promises of receipts that come before their send is known, and of counters."""
 
+import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -17,6 +20,15 @@ OLD = 0.0
 
 def unknown(store):
     return store.figures(NOW).counters.get("receipts_unknown", 0)
+
+
+def finishes(call, seconds=5.0):
+    """Return what *call* returns; fails where it does not end within *seconds*."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(call).result(seconds)
+    finally:
+        pool.shutdown(wait=False)
 
 
 def begun(store):
@@ -116,7 +128,7 @@ def test_what_is_known_by_now_is_joined_however_old_it_is(store, monkeypatch):
     assert unknown(store) == 1
 
 
-def test_so_many_are_kept_and_the_rest_only_counted(store, monkeypatch):
+def test_so_many_are_kept_the_newest_and_the_rest_only_counted(store, monkeypatch):
     monkeypatch.setattr(kept, "PARKED_MOST", 3)
     made = [begun(store) for _ in range(5)]
     for a in made:
@@ -124,12 +136,21 @@ def test_so_many_are_kept_and_the_rest_only_counted(store, monkeypatch):
     assert unknown(store) == 2
     for a in made:
         store.settle(sent(a))
-    assert [j.attempt_id for j in store.join_parked(OLD)] == [a.id for a in made[:3]]
+    assert [j.attempt_id for j in store.join_parked(OLD)] == [a.id for a in made[2:]]
     late = begun(store)
     store.receive(receipt(late))  # there is room again
     store.settle(sent(late))
     assert [j.attempt_id for j in store.join_parked(OLD)] == [late.id]
     assert unknown(store) == 2
+
+
+def test_what_nothing_comes_of_takes_no_turn_of_the_writer(place):
+    store = place.store()
+    store.receive(Receipt("sandbox", "never", Status.READ, NOW))
+    with closing(sqlite3.connect(place.folder / "agent.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # no write can be made now
+        assert finishes(lambda: store.join_parked(OLD)) == []
+        other.execute("ROLLBACK")
 
 
 def test_a_flood_at_one_moment_is_bounded_too(store, monkeypatch):
@@ -158,7 +179,17 @@ def test_counters_add_up_and_outlive_the_process(place):
     store.count("callbacks_forged")
     store.count("callbacks_forged", 4)
     store.count("other", 2)
+    assert store.figures(NOW).counters == {"callbacks_forged": 5, "other": 2}
     assert place.store().figures(NOW).counters == {"callbacks_forged": 5, "other": 2}
+
+
+def test_nobody_waits_for_a_count_and_none_is_lost(place):
+    store = place.store()
+    with closing(sqlite3.connect(place.folder / "agent.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # no write can be made now
+        finishes(lambda: [store.count("callbacks_forged") for _ in range(10_000)])
+        other.execute("ROLLBACK")
+    assert store.figures(NOW).counters == {"callbacks_forged": 10_000}
 
 
 def test_no_count_is_lost_between_threads(store):

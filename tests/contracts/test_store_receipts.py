@@ -86,6 +86,20 @@ def test_a_missing_receipt_is_overdue(store):
     assert store.message(a.message_id)[0].status is Status.DELIVERED
 
 
+def test_of_two_sends_with_one_id_each_missing_receipt_is_its_own(store):
+    early = taken(store, provider_message_id="same")
+    late = taken(store, provider_message_id="same", at=NOW + 100)
+    for missing in store.overdue(NOW + 601, 10):
+        store.receive(missing)
+    assert store.message(early.message_id)[0].status is Status.UNKNOWN
+    assert store.message(late.message_id)[0].status is Status.SENT
+    assert store.overdue(NOW + 601, 10) == []
+    for missing in store.overdue(NOW + 701, 10):
+        store.receive(missing)
+    assert store.message(late.message_id)[0].status is Status.UNKNOWN
+    assert store.overdue(NOW + 10_000, 10) == []
+
+
 def test_a_receipt_that_it_left_the_provider_is_not_the_one_awaited(store):
     a = taken(store)
     store.receive(receipt(a, Status.SENT))

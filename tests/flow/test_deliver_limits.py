@@ -164,6 +164,15 @@ def test_a_message_whose_only_way_is_too_busy_expires(stage, clock):
     assert sms.at == [0]
 
 
+def test_it_expires_at_its_deadline_not_when_its_turn_would_come(stage, clock):
+    on = stage({(SMS, "main"): Timed()}, clock=time.time, per_minute={SMS: 1})
+    until = datetime.fromtimestamp(START + 30, UTC)
+    made = [on.take(expires_at=until) for _ in range(3)]
+    drain(on, clock)
+    assert [on.status(message_id) for message_id in made] == ["sent", "expired", "expired"]
+    assert on.message(made[-1]).finished_at == pytest.approx(START + 30, abs=1)
+
+
 def test_a_limit_used_up_between_deciding_and_sending_is_decided_again(stage, clock):
     ways = {(SMS, "main"): Timed(), (WHATSAPP, "main"): Timed()}
     on = stage(ways, clock=time.time, per_minute={SMS: 1})

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from otp_messaging_agent.errors import SendError
+from otp_messaging_agent.errors import Scope, SendError
 from otp_messaging_agent.message import Channel, Status
 from otp_messaging_agent.providers.base import Sent
 from otp_messaging_agent.request import CheckRequest
@@ -201,6 +201,31 @@ def test_a_code_past_its_time_is_never_sent(stage):
     on.deliverer.handle(late)
     assert on.status(late) == "expired"
     assert len(sms.outs) == 4
+
+
+def test_a_code_whose_time_ran_out_while_its_claim_was_kept_is_not_sent(stage):
+    sms = Scripted()
+    on = stage({(SMS, "main"): sms})
+    made = on.take_otp(ttl_seconds=10).message_id
+    begin = on.store.begin
+
+    def slow_begin(*args):
+        won = begin(*args)
+        on.clock.at += 11
+        return won
+
+    on.store.begin = slow_begin
+    on.deliverer.handle(made)
+    assert sms.outs == []
+    assert (on.status(made), on.message(made).error_code) == ("expired", "expired")
+
+
+def test_what_a_provider_finds_too_late_to_send_is_expired_not_failed(stage):
+    over = SendError("expired", permanent=True, scope=Scope.MESSAGE)
+    on = stage({(SMS, "main"): Scripted(over), (CALL, "main"): Scripted()})
+    made = on.take_otp().message_id
+    on.finish(made)
+    assert (on.status(made), len(on.tries(made))) == ("expired", 1)
 
 
 def test_a_code_called_off_while_it_waits_is_not_sent(stage):

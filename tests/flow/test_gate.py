@@ -203,6 +203,17 @@ def test_a_probe_that_cannot_be_paid_or_made_now_is_not_lost(wall, short):
     assert gate.take(MAIN, 1.0)
 
 
+@pytest.mark.parametrize("code", ["expired", "validity_too_short"])
+def test_a_probe_that_was_too_late_to_make_brings_nothing_back(code):
+    gate = Timed()
+    for message_id in ("a", "b"):
+        gate.leave(gate.take(MAIN, 0.0), message_id, DOWN)
+    gate.clock.at += REST
+    gate.leave(gate.take(MAIN, 0.0), "c", SendError(code, permanent=True, scope=Scope.MESSAGE))
+    gate.leave(gate.take(MAIN, 0.0), "d", DOWN)  # the next one is a probe still
+    assert gate.rest(MAIN) == 2 * REST
+
+
 def test_an_unused_probe_leaves_its_place():
     gate = Timed(failures=1, cap=1.0)
     gate.fail(MAIN, "a")

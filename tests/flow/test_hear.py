@@ -1,5 +1,8 @@
 """What comes back: receipts joined to their attempts, and what a missing or a bad one leads to."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from otp_messaging_agent.channels.base import Medium
@@ -384,3 +387,15 @@ def test_what_arrives_while_the_fallback_fails_is_not_tried_again(stage):
     assert (on.status(made), on.message(made).due_at) == ("delivered", None)
     assert duplicates(on, made) == [False, False]
     assert len(other.outs) == 1
+
+
+def test_a_message_that_cannot_be_read_stops_no_other_and_no_start(stage, tmp_path):
+    on = stage(two(), proof=PROOF)
+    broken, whole = sent(on), sent(on)
+    with closing(sqlite3.connect(tmp_path / "agent.db")) as db, db:
+        db.execute("UPDATE messages SET phone_enc = x'00' WHERE id = ?", [broken])
+    for message_id in (broken, whole):
+        on.store.receive(receipt(message_id, Status.UNDELIVERED))  # and the process dies
+    tick(on)
+    assert on.status(whole) == "queued"
+    on.listener.receipt(receipt(broken, Status.UNDELIVERED))

@@ -306,6 +306,20 @@ def test_a_signature_that_is_none_is_refused(signature):
         hear(STATUS, signature=signature)
 
 
+@pytest.mark.parametrize("piece", [b"a=1&", b"%41"])
+def test_a_stranger_cannot_make_us_read_much(piece):
+    began = time.process_time()
+    with pytest.raises(Forged):
+        hear({}, body=piece * (16_000_000 // len(piece)), signature="x")
+    assert time.process_time() - began < 0.5
+
+
+def test_the_longest_text_is_heard():
+    text = "\U0001f600" * 4096
+    fields = {"MessageSid": SM, "From": TO, "Body": text, "SmsStatus": "received"}
+    assert hear(fields).inbound[0].text == text
+
+
 def test_a_missing_signature_is_refused():
     body = urlencode(STATUS).encode()
     with pytest.raises(Forged):

@@ -44,6 +44,12 @@ _STATUSES: Mapping[str, Status] = {
     "call-failed": Status.UNDELIVERED,
     "call-canceled": Status.UNDELIVERED,
 }
+LARGEST = 100_000
+"""Bytes of a body that is read: a text has 4096 letters at most, of 12 bytes each."""
+
+FIELDS = 500
+"""Parameters that are read. Both bound what is done for who may not be Twilio."""
+
 _SID = re.compile("(?:CA|SM|MM)[0-9a-fA-F]{32}")
 _SENDER = re.compile(r"(whatsapp:)?(\+[1-9][0-9]{6,14})")
 _CODE = re.compile("[0-9]{5,6}")
@@ -60,6 +66,8 @@ def checked(callback: Callback, token: str) -> dict[str, str]:
     Of several values of one name the last counts. Parameters of a POST go before the URL's.
     """
     form: Fields = ()
+    if len(callback.body) > LARGEST or callback.body.count(b"&") >= FIELDS:
+        raise Forged
     if callback.headers.get("content-type", "").startswith("application/json"):
         _check_body(callback)
     else:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, case, func, select
 from ...message import Channel, Outcome, Status
 from ...safety.encryption import Keyring
 from ..base import Figures, Search
-from .receipts import counters
+from .counters import counters
 from .rows import found_by
 from .schema import attempts, batches, messages, verifications
 

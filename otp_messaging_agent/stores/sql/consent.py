@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -171,10 +172,11 @@ def blocked(conn: Connection, message: Message, keys: Keyring) -> list[Blocked]:
 
 def inbound_row(i: Inbound, keys: Keyring) -> dict[str, Any]:
     """Return the columns of what somebody wrote."""
-    row = f"{i.provider}/{i.provider_message_id}"
+    known_by = i.provider_message_id or f"none-{secrets.token_hex(8)}"  # or all such were one
+    row = f"{i.provider}/{known_by}"
     return {
         "provider": i.provider,
-        "provider_message_id": i.provider_message_id,
+        "provider_message_id": known_by,
         "channel": i.channel.value,
         "sender_idx": who(keys, i.sender),
         "sender_enc": keys.encrypt(i.sender, table="inbound", column="sender_enc", row=row),

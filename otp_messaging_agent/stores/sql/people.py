@@ -14,6 +14,7 @@ from ...message import Channel, Inbound, Message
 from ...safety.encryption import Keyring
 from ..base import Blocked, KeyReused, Once, OptOut, Replay
 from . import consent, engine, inbox, prepare, rows
+from .counters import Pending
 from .recent import Recent
 from .writer import Writer
 
@@ -29,6 +30,7 @@ class People:
         self._driver_error: type[Exception] = self._engines.read.dialect.loaded_dbapi.Error
         self._writer = Writer(self._engines.write)
         self._recent = Recent()
+        self._pending = Pending()
         self._renewed: tuple[str, float] = ("", 0.0)
         self._closed = False
         self._watched = True

@@ -8,26 +8,30 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Float,
     Index,
     Integer,
     Row,
+    Select,
     String,
     Table,
+    case,
     delete,
     func,
     insert,
+    literal,
     null,
     select,
     true,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ...message import Receipt, Status
 from ..base import Joined
 from . import arrived
+from .counters import count
 from .schema import attempts, messages, metadata
 
 parked_receipts = Table(
@@ -46,14 +50,6 @@ parked_receipts = Table(
 )
 Index("parked_receipts_received", parked_receipts.c.received_at)
 
-counters = Table(
-    "counters",
-    metadata,
-    Column("name", String(64), primary_key=True),
-    Column("value", Integer, nullable=False),
-)
-
-
 PROGRESS = {
     Status.SENT: 1,
     Status.UNKNOWN: 2,
@@ -64,7 +60,7 @@ PROGRESS = {
 """How far a receipt says a message came; a receipt never takes it back."""
 
 PARKED_MOST = 10_000
-"""Receipts of unknown sends that are kept for later; more are only counted."""
+"""Receipts of unknown sends that are kept for later, the newest; the others are only counted."""
 
 UNKNOWN = "receipts_unknown"
 _SOME = 500
@@ -75,12 +71,19 @@ def receive(conn: Connection, calls: Sequence[tuple[Receipt, float]]) -> list[Jo
     joined = [join(conn, receipt) for receipt, _ in calls]
     left = [call for call, found in zip(calls, joined, strict=True) if found is None]
     if left:
-        held = conn.execute(select(func.count()).select_from(parked_receipts)).scalar_one()
-        room = max(0, PARKED_MOST - held)
-        if left[:room]:
-            conn.execute(insert(parked_receipts), [_parked(r, at) for r, at in left[:room]])
-        count(conn, [(UNKNOWN, len(left[room:]))])
+        conn.execute(insert(parked_receipts), [_parked(r, at) for r, at in left])
+        _make_room(conn)
     return joined
+
+
+def _make_room(conn: Connection) -> None:
+    """Drop the oldest over the bound: one whose send is only slow to be kept is a new one."""
+    p = parked_receipts
+    over = conn.execute(select(func.count()).select_from(p)).scalar_one() - PARKED_MOST
+    if over > 0:
+        oldest = select(p.c.number).order_by(p.c.number).limit(over)
+        conn.execute(delete(p).where(p.c.number.in_(oldest)))
+        count(conn, [[(UNKNOWN, over)]])
 
 
 def join(conn: Connection, r: Receipt) -> Joined | None:
@@ -101,7 +104,7 @@ def join(conn: Connection, r: Receipt) -> Joined | None:
             attempts.c.provider == r.provider,
             attempts.c.provider_message_id == r.provider_message_id,
         )
-        .order_by(attempts.c.started_at.desc())
+        .order_by(_awaits(r), attempts.c.started_at.desc())
         .limit(1)
     ).one_or_none()
     if row is None:
@@ -122,6 +125,12 @@ def join(conn: Connection, r: Receipt) -> Joined | None:
             )
         )
     return Joined(row.message_id, row.id, r.status, last)
+
+
+def _awaits(r: Receipt) -> ColumnElement[int]:
+    """Sort first, where a vendor gave one id twice, what a missing receipt is missing of."""
+    missing = r.status is Status.UNKNOWN
+    return case((literal(missing) & (attempts.c.receipt_by <= r.at), 0), else_=1)
 
 
 def _moves(r: Receipt, row: Any, *, last: bool) -> bool:
@@ -164,9 +173,24 @@ def _parked(r: Receipt, now: float) -> dict[str, Any]:
     return {**asdict(r), "status": r.status.value, "received_at": now}
 
 
-def any_parked(conn: Connection) -> bool:
-    """Whether anything is parked: asked twice a second, so that an idle service writes nothing."""
-    return conn.execute(select(parked_receipts.c.number).limit(1)).first() is not None
+def any_ripe(conn: Connection, before: float) -> bool:
+    """Whether `join_parked` has anything to do: asked twice a second, so it must not hold writers.
+
+    Receipts of sends that are none of ours are parked for long, and nothing comes of them.
+    """
+    old = select(parked_receipts.c.number).where(parked_receipts.c.received_at < before)
+    ripe = (conn.execute(q.limit(1)).first() for q in (old, _known(parked_receipts.c.number)))
+    return any(found is not None for found in ripe)
+
+
+def _known(*columns: ColumnElement[Any]) -> Select[Any]:
+    p = parked_receipts
+    return select(*columns).join_from(
+        p,
+        attempts,
+        (attempts.c.provider == p.c.provider)
+        & (attempts.c.provider_message_id == p.c.provider_message_id),
+    )
 
 
 def join_parked(conn: Connection, calls: Sequence[float]) -> list[list[Joined]]:
@@ -176,17 +200,12 @@ def join_parked(conn: Connection, calls: Sequence[float]) -> list[list[Joined]]:
 
 def _join_parked(conn: Connection, before: float) -> list[Joined]:
     p = parked_receipts
-    known = select(p).join(
-        attempts,
-        (attempts.c.provider == p.c.provider)
-        & (attempts.c.provider_message_id == p.c.provider_message_id),
-    )
-    found = conn.execute(known.order_by(p.c.number).limit(_SOME)).all()
+    found = conn.execute(_known(*p.c).order_by(p.c.number).limit(_SOME)).all()
     joined = [join(conn, _receipt(row)) for row in found]
     conn.execute(delete(p).where(p.c.number.in_([row.number for row in found])))
     if len(found) < _SOME:  # else more that are known may be left: they are not dropped
         dropped = conn.execute(delete(p).where(p.c.received_at < before)).rowcount
-        count(conn, [(UNKNOWN, dropped)])
+        count(conn, [[(UNKNOWN, dropped)]])
     return [j for j in joined if j is not None]
 
 
@@ -201,19 +220,6 @@ def _receipt(row: Row[Any]) -> Receipt:
         row.scope,
         row.cost,
     )
-
-
-def count(conn: Connection, calls: Sequence[tuple[str, int]]) -> list[None]:
-    """Add to counters."""
-    for name, by in calls:
-        if by:
-            new = upsert(counters).values(name=name, value=by)
-            conn.execute(
-                new.on_conflict_do_update(
-                    index_elements=["name"], set_={"value": counters.c.value + by}
-                )
-            )
-    return [None] * len(calls)
 
 
 def missed(conn: Connection, since: float) -> list[Joined]:

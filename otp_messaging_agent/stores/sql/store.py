@@ -35,6 +35,7 @@ from ..base import (
 from . import (
     archive,
     checks,
+    counters,
     dispatch,
     intake,
     lease,
@@ -154,7 +155,7 @@ class SqlStore(People):
 
     def join_parked(self, before: float) -> Sequence[Joined]:
         """Join parked receipts whose attempt is known by now; drop those that are too old."""
-        if not self._read(receipts.any_parked):
+        if not self._read(receipts.any_ripe, before):
             return []
         return self._writer.call(receipts.join_parked, before)
 
@@ -163,8 +164,9 @@ class SqlStore(People):
         return self._read(receipts.missed, since)
 
     def count(self, name: str, by: int = 1) -> None:
-        """Add to a counter that outlives the process."""
-        self._writer.call(receipts.count, (name, by))
+        """Add to a counter that outlives the process; nobody waits, as strangers can cause it."""
+        if self._pending.add(name, by):
+            self._writer.post(counters.count, self._pending.take)
 
     def overdue(self, now: float, limit: int) -> list[Receipt]:
         """Return receipts that should have come by *now*, each as `unknown`."""
@@ -193,6 +195,9 @@ class SqlStore(People):
 
     def figures(self, now: float) -> Figures:
         """Count everything /metrics shows."""
+        if not self._pending.told:
+            self._pending.told = True
+            self._writer.call(counters.count, ())  # what was counted goes before it
         return self._read(archive.figures, now)
 
     def waiting(self, at_most: int) -> int:

@@ -103,7 +103,7 @@ class Writer:
         result: R = self._hand_in(_Call(operation, argument, urgent=True)).wait()
         return result
 
-    def post(self, operation: Operation[A, R], argument: A) -> None:
+    def post(self, operation: Operation[A, R], argument: A | Callable[[], A]) -> None:
         """Hand in a call that nobody waits for; it travels with the next that somebody does."""
         self._hand_in(_Call(operation, argument, urgent=False))
 
