@@ -62,7 +62,6 @@ inbound = Table(
     Column("at", Float, nullable=False),
 )
 Index("inbound_once", inbound.c.provider, inbound.c.provider_message_id, unique=True)
-Index("inbound_sender", inbound.c.sender_idx)
 
 
 def row_of(wish: OptOut, keys: Keyring) -> dict[str, Any]:

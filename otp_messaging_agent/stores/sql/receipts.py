@@ -233,7 +233,7 @@ def missed(conn: Connection, since: float) -> list[Joined]:
             attempts.c.number == messages.c.tries,
         )
         .order_by(messages.c.id)
-        .limit(PARKED_MOST)
+        .limit(_SOME)
     )
     return [Joined(m, a, Status(status), last=True) for m, a, status in found]
 

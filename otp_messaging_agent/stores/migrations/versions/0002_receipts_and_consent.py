@@ -66,4 +66,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_index("inbound_once", "inbound", ["provider", "provider_message_id"], unique=True)
-    op.create_index("inbound_sender", "inbound", ["sender_idx"])
