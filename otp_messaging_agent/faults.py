@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from .errors import Fault, InvalidRequest
 
 _LONGEST_NAME = 64
+
+
+def shaped(pattern: str, words: str) -> AfterValidator:
+    """For text that must match *pattern* as a whole: a fault says *words*, not the pattern."""
+    whole = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not whole.fullmatch(text):
+            raise ValueError(words)
+        return text
+
+    return AfterValidator(check)
 
 
 def invalid(error: ValidationError) -> InvalidRequest:
@@ -51,9 +64,13 @@ def _one_of(ctx: Mapping[str, Any]) -> str:
     return "must be one of " + str(ctx["expected"]).replace("'", "").replace(" or ", ", ")
 
 
-def _items(ctx: Mapping[str, Any]) -> str:
-    what = "characters" if ctx.get("field_type") == "Value" else "items"
-    return f"must have at most {ctx['max_length']} {what}"
+def _length(bound: str, key: str) -> Callable[[Mapping[str, Any]], str]:
+    def say(ctx: Mapping[str, Any]) -> str:
+        # pydantic calls what is neither text nor a list, a secret above all, a "Value"
+        one = "character" if ctx.get("field_type", "Value") == "Value" else "item"
+        return f"must have {bound} {ctx[key]} {one}{'' if ctx[key] == 1 else 's'}"
+
+    return say
 
 
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
@@ -67,12 +84,13 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "list_type": _always("must be an array"),
     "model_type": _always("must be a JSON object"),
     "enum": _one_of,
+    "literal_error": _one_of,
     "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
     "less_than_equal": lambda ctx: f"must be at most {ctx['le']}",
-    "string_too_short": lambda ctx: f"must have at least {ctx['min_length']} characters",
-    "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
-    "too_short": lambda ctx: f"must have at least {ctx['min_length']} items",
-    "too_long": _items,
+    "string_too_short": _length("at least", "min_length"),
+    "string_too_long": _length("at most", "max_length"),
+    "too_short": _length("at least", "min_length"),
+    "too_long": _length("at most", "max_length"),
     "datetime_type": _always(TIME),
     "datetime_parsing": _always(TIME),
     "datetime_from_date_parsing": _always(TIME),

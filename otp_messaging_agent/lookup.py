@@ -7,8 +7,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .faults import shaped
 from .message import Channel, MessageType, Status
 from .request import Line
+
+_Cursor = Annotated[
+    Line, shaped("[a-z]{3}_[0-9a-z]{26}", "must be the `next_cursor` of the page before")
+]
 
 
 class Paging(BaseModel):
@@ -17,7 +22,7 @@ class Paging(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[Line, Field(max_length=64)] | None = None
+    cursor: _Cursor | None = None
 
 
 class NumberPaging(Paging):
@@ -39,7 +44,7 @@ class MessageSearch(BaseModel):
     since: datetime | None = Field(None, description="Accepted at or after.")
     until: datetime | None = Field(None, description="Accepted before.")
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[Line, Field(max_length=64)] | None = None
+    cursor: _Cursor | None = None
 
 
 class PersonSearch(MessageSearch):

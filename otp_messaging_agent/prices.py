@@ -165,5 +165,7 @@ def _rows(path: Path, wrong: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
                         wrong.append(f"{path}: line {rows.line_num}: {msg}")
             except csv.Error:
                 wrong.append(f"{path}: line {rows.line_num}: must be CSV")
-    except (OSError, UnicodeError, csv.Error) as e:
+    except OSError as e:
+        wrong.append(f"{path}: cannot be read: {e.strerror}")
+    except (UnicodeError, csv.Error) as e:
         wrong.append(f"{path}: must be a CSV file in UTF-8 ({type(e).__name__})")

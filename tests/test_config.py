@@ -410,7 +410,7 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(source, path, neares
         ({"consent": {"stop_types": "marketing"}}, "consent.stop_types", "valid list"),
         ({"consent": {"stop_types": ["all"]}}, "consent.stop_types.0", "'marketing'"),
         ({"consent": {"confirm": 1}}, "consent.confirm", "boolean (is 1)"),
-        ({"consent": {"stop_text": ""}}, "consent.stop_text", "at least 1"),
+        ({"consent": {"stop_text": ""}}, "consent.stop_text", "must have at least 1 char"),
         ({"consent": {"start_text": "x" * 1601}}, "consent.start_text", "1600"),
         ({"consent": {"help_text": "YOUR_TEXT"}}, "consent.help_text", "placeholder left in"),
     ],

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from otp_messaging_agent import Channel, IntelligentOTPAgent, plugins
 from otp_messaging_agent.config import Config
 from otp_messaging_agent.config.sending import ChannelConfig
+from otp_messaging_agent.flow import route
 from otp_messaging_agent.providers import sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -146,3 +147,15 @@ def anchors(path):
 def test_every_link_to_a_heading_meets_one(path):
     for link, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", path.read_text()):
         assert anchor in anchors(path.parent / link if link else path), f"{link}#{anchor}"
+
+
+@pytest.mark.parametrize("reason", [route.NO_TIME, route.OPTED_OUT, route.TOO_DEAR])
+def test_every_reason_to_leave_a_way_out_is_described(reason):
+    assert f"`{reason}`" in (ROOT / "docs/delivery.md").read_text()
+
+
+def test_the_counters_of_webhooks_are_described_by_the_names_that_metrics_has(tmp_path):
+    with IntelligentOTPAgent(data_dir=tmp_path / "data") as agent:
+        counted = agent.metrics()["webhooks"]
+    text = (ROOT / "docs/operations.md").read_text()
+    assert not [name for name in counted if f"`webhooks.{name}`" not in text]

@@ -109,7 +109,7 @@ def test_a_table_is_read_whatever_the_spreadsheet_made_of_it(tmp_path):
         (row("Email,*,*", per="part"), "per: must be message"),
         (row("WhatsApp,*,*", per=""), "per: must be message"),
         (row(more="usd,contract,2026-01-31"), "currency: must be an ISO 4217 code such as USD"),
-        (row(more="USD,,2026-01-31"), "source: must have at least 1 characters"),
+        (row(more="USD,,2026-01-31"), "source: must have at least 1 character"),
         (row(more="USD,contract,31.1.2026"), "as_of: must be a date such as 2026-01-31"),
         (row(more="USD,contract,1700000000"), "as_of: must be a date such as 2026-01-31"),
         (row(more="USD,contract"), "must have 8 fields, as the header"),
@@ -154,11 +154,15 @@ def test_the_columns_are_all_there_and_no_others(tmp_path, header):
     ]
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b'"'])
+def test_a_file_that_is_not_there_is_said_to_be_not_there(tmp_path):
+    assert faults(tmp_path / "no.csv") == ["cannot be read: No such file or directory"]
+    assert faults(tmp_path) == ["cannot be read: Is a directory"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b'"'])
 def test_what_is_no_table_is_named(tmp_path, content):
     path = tmp_path / "prices.csv"
-    if content is not None:
-        path.write_bytes(content)
+    path.write_bytes(content)
     (only,) = faults(path)
     assert only.startswith("must be a CSV file in UTF-8 (")
 

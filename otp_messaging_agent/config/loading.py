@@ -37,6 +37,7 @@ _SECRET = re.compile(
     r"token|secret|passw|key|sid|auth|header|url|api_config|providers", re.IGNORECASE
 )
 _SHOWN = 40
+_SHOULD = re.compile("^(Input|String) should ")
 
 DEFAULT: Mapping[str, Any] = {
     "channels": {
@@ -144,7 +145,7 @@ def _validated(data: dict[str, Any], reader: Reader) -> Config | None:
     except ValidationError as error:
         for each in error.errors(include_url=False):
             path = ".".join(map(str, each["loc"]))
-            text = each["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+            text = _SHOULD.sub("must ", each["msg"].removeprefix("Value error, "))
             reader.fault(path, text + _shown(path, each["input"], reader))
     return None
 

@@ -45,7 +45,7 @@ Learned = Mapping[tuple[Channel, str], float]
 
 NO_TIME = "no time before the deadline"
 OPTED_OUT = "the recipient has opted out"
-TOO_DEAR = "over what one message may cost"
+TOO_DEAR = "over spend.max_per_message"
 
 
 def decide(

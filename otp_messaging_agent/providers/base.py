@@ -15,15 +15,19 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import LookupUnsupported, Scope, SendError
+from ..faults import shaped
 from ..inbox import Inbox
 from ..message import Channel, Inbound, MessageType, Receipt, Status
 from ..safety.outbound import Answer, OutboundError
 
 T = TypeVar("T")
+_URL = shaped(r"https?://[!-\"$->A-~]+", "must be https:// and a host, without blanks and #?@")
+BaseUrl = Annotated[str, _URL]
+"""Where a vendor's API is instead: for proxies, tests and regions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,10 @@ from pydantic import AliasChoices, AliasPath, BaseModel, Field, SecretStr, model
 from pydantic_core import from_json
 
 from ..errors import Forged, LookupUnsupported, Scope, SendError
+from ..faults import shaped
 from ..message import Channel, Inbound, MessageType, Receipt, Status
 from ..safety.outbound import Answer, Outbound
-from .base import Callback, Context, Heard, Outgoing, Sent, on_the_wire, refusal, verdicts
+from .base import BaseUrl, Callback, Context, Heard, Outgoing, Sent, on_the_wire, refusal, verdicts
 
 CHANNELS = (Channel.WHATSAPP,)
 
@@ -64,9 +65,9 @@ STATUSES["failed"] = Status.UNDELIVERED
 class Template(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """An approved template. parameter_name: of its variable, where that has a name, no number."""
 
-    name: Annotated[str, Field(pattern="^[a-z0-9_]{1,512}$")]
-    language: Annotated[str, Field(pattern="^[a-z]{2,3}(_[A-Z]{2,3})?$")]
-    parameter_name: Annotated[str, Field(pattern="^[a-z0-9_]+$")] | None = None
+    name: Annotated[str, shaped("[a-z0-9_]{1,512}", "must be a-z, 0-9 and _")]
+    language: Annotated[str, shaped("[a-z]{2,3}(_[A-Z]{2,3})?", "must be as en or en_GB")]
+    parameter_name: Annotated[str, shaped("[a-z0-9_]+", "must be a-z, 0-9 and _")] | None = None
 
 
 class Settings(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
@@ -75,13 +76,13 @@ class Settings(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True
     app_secret, verify_token: of the webhook, which Meta is told by hand; both or no receipts.
     """
 
-    phone_number_id: Annotated[str, Field(pattern="^[0-9]+$")]
+    phone_number_id: Annotated[str, shaped("[0-9]+", "must be the id that Meta shows, digits only")]
     access_token: SecretStr
     app_secret: Annotated[SecretStr, Field(min_length=1)] | None = None
     verify_token: Annotated[SecretStr, Field(min_length=1)] | None = None
     templates: Mapping[MessageType, Template] = Field(default_factory=dict)
-    api_version: Annotated[str, Field(pattern=r"^v[0-9]+\.[0-9]+$")] = "v25.0"
-    base_url: Annotated[str, Field(pattern=r"^https?://[!-\"$->A-~]+$")] | None = None
+    api_version: Annotated[str, shaped(r"v[0-9]+\.[0-9]+", "must be as v25.0")] = "v25.0"
+    base_url: BaseUrl | None = None
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

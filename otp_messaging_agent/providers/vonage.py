@@ -21,9 +21,10 @@ import jwt
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, field_validator
 
 from ..errors import Forged, LookupUnsupported, Scope, SendError
+from ..faults import shaped
 from ..message import Channel, Inbound, Receipt, Status
 from ..safety.outbound import Outbound
-from .base import Callback, Context, Heard, Outgoing, Sent, on_the_wire, refusal, verdicts
+from .base import BaseUrl, Callback, Context, Heard, Outgoing, Sent, on_the_wire, refusal, verdicts
 
 CHANNELS = (Channel.SMS, Channel.CALL)
 
@@ -60,7 +61,6 @@ TALK = 1500  # characters of one talk action
 TOKEN = 900.0  # seconds that our proof of who we are is valid for; used for two thirds of it
 FRESH = 300.0  # seconds by which the time in a signature may be off
 
-_PAUSE = "<break time='400ms'/>"
 _SILENT = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # not in XML 1.0
 _CODE = re.compile(rb'"type"\s*:\s*"[^"]*#([0-9]{4}|[a-z-]{1,40})"')
 _REFUSED = re.compile(rb'"name"\s*:\s*"[$.]{0,2}(to|from)\b')
@@ -70,20 +70,20 @@ _LOST = ("busy", "cancelled", "failed", "rejected", "timeout", "unanswered")
 _CALL = {"completed": Status.DELIVERED, **dict.fromkeys(_LOST, Status.UNDELIVERED)}
 _QUIET = ConfigDict(hide_input_in_errors=True)
 _OBJECT = TypeAdapter(dict[str, Any], config=_QUIET)
+_SENDER = shaped(r"\+[1-9][0-9]{6,14}|[0-9A-Za-z ]{3,11}", "must be as +447700900000 or Example")
+_VOICE = shaped("[A-Za-z]{2,3}(-[A-Za-z]{2,4}){0,2}", "must be as en-GB")
 _ID = TypeAdapter(Annotated[str, Field(min_length=1)], config=_QUIET)
 
 
-class Settings(BaseModel):
+class Settings(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """Application and sender. base_url: where the API is instead, for tests, proxies, regions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    application_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,64}$")]
+    application_id: Annotated[str, shaped("[0-9A-Za-z-]{1,64}", "must be letters, digits and -")]
     private_key: SecretStr
-    from_number: Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{6,14}|[0-9A-Za-z ]{3,11})$")]
+    from_number: Annotated[str, _SENDER]
     signature_secret: Annotated[SecretStr, Field(min_length=1)] | None = None
-    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{2,4}){0,2}$")] | None = None
-    base_url: Annotated[str, Field(pattern=r"^https?://[!-\"$->A-~]+$")] | None = None
+    language: Annotated[str, _VOICE] | None = None
+    base_url: BaseUrl | None = None
 
     @field_validator("private_key")
     @classmethod
@@ -245,6 +245,6 @@ def _spoken(content: str, code: str | None) -> list[str]:
     parts = [escape(part, quote=False) for part in _SILENT.sub(" ", content).split(code or "\0")]
     if code is None:
         return [f"<speak>{parts[0]}</speak>"]
-    said = _PAUSE.join(escape(letter, quote=False) for letter in code)
+    said = "<break time='400ms'/>".join(escape(letter, quote=False) for letter in code)
     text = said.join(parts) if parts[1:] else f"{parts[0]} {said}"
     return [f"<speak>{text}</speak>", f"<speak><break time='1s'/>{text}</speak>"]

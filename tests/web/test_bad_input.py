@@ -345,6 +345,8 @@ def test_every_fault_is_named_at_once(client):
         ("user_id=u", "user_id"),
         ("reference=%00", "reference"),
         ("nonsense=1", "nonsense"),
+        ("cursor=x", "cursor"),
+        ("cursor=42", "cursor"),
     ],
 )
 def test_a_bad_filter(client, query, field):

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from ...errors import Scope
+from ...faults import shaped
 from ...message import Status
 from . import templates
 
@@ -60,10 +61,20 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-_Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-_Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-_Refusal = Annotated[str, Field(pattern=r"^(3[0-9]{2}|40[0-79]|42[0-8]|4[13-9][0-9])$")]
+_Path = Annotated[
+    str,
+    shaped(r"[^.\s]+(\.[^.\s]+)*", "must be names and places with dots between: messages.0.id"),
+    Field(max_length=200),
+]
+_Name = Annotated[str, shaped(r"[A-Za-z0-9_-]{1,64}", "must be the name of a header")]
+_Code = Annotated[
+    str,
+    shaped(r"[a-z][a-z0-9_]{0,39}", "must be 1 to 40 of a-z, 0-9 and _, a letter first"),
+]
+_Refusal = Annotated[
+    str,
+    shaped(r"3[0-9]{2}|40[0-79]|42[0-8]|4[13-9][0-9]", "must be 300 to 499, not 408 and 429"),
+]
 _Word = Annotated[str, BeforeValidator(templates.word)]
 _Json = Annotated[dict[str, Any], AfterValidator(_template)]
 _Form = Annotated[dict[str, str], AfterValidator(_template)]
@@ -124,7 +135,11 @@ class Settings(_Part):
 
     url: Annotated[
         str,
-        Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+([/?][!-\x22$-~]*)?$", repr=False),
+        shaped(
+            r"https?://[A-Za-z0-9.:\[\]-]+([/?][!-\x22$-~]*)?",
+            "must be https:// and a host, then perhaps a path, without blanks, # and @ in the host",
+        ),
+        Field(repr=False),
         AfterValidator(_url),
     ]
     method: Literal["GET", "POST", "PUT", "PATCH"] = "POST"

@@ -11,7 +11,9 @@ from typing import Annotated
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, validate_email
+
+from ..base import BaseUrl
 
 
 def person(raw: str) -> dict[str, str]:
@@ -55,4 +57,4 @@ class Settings(BaseModel):
     reply_to: Annotated[str, _as(person)] | None = None
     webhook_public_key: Annotated[str, _as(public_key)] | None = None
     track_opens: bool = False
-    base_url: Annotated[str, Field(pattern=r"^https?://[!-\"$->A-~]+$")] | None = None
+    base_url: BaseUrl | None = None

@@ -10,12 +10,16 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from ...errors import SendError
+from ...faults import shaped
 from ...message import MessageType
-from ..base import Outgoing
+from ..base import BaseUrl, Outgoing
 
 PLACEHOLDERS = ("code", "content", "minutes", "subject")
 TELLING = ("code", "content")
 """What tells one message from another where a template is all that was sent."""
+
+_NUMBER = shaped(r"\+[1-9][0-9]{6,14}", "must be + and digits, as +447700900000")
+_SERVICE = shaped("MG[0-9A-Za-z]+", "must be MG, then letters and digits")
 
 
 class ContentTemplate(BaseModel):
@@ -27,9 +31,10 @@ class ContentTemplate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    sid: Annotated[str, Field(pattern=r"^HX[0-9a-fA-F]{32}$")]
+    sid: Annotated[str, shaped("HX[0-9a-fA-F]{32}", "must be HX and 32 digits of 0-9, a-f")]
     variables: Mapping[
-        Annotated[str, Field(pattern=r"^[0-9A-Za-z_]+$")], Annotated[str, Field(min_length=1)]
+        Annotated[str, shaped("[0-9A-Za-z_]+", "must be letters, digits and _")],
+        Annotated[str, Field(min_length=1)],
     ] = {}
 
     @field_validator("variables")
@@ -93,12 +98,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    account_sid: Annotated[str, Field(pattern=r"^AC[0-9A-Za-z]+$")]
+    account_sid: Annotated[str, shaped("AC[0-9A-Za-z]+", "must be AC, then letters and digits")]
     auth_token: Annotated[SecretStr, Field(min_length=1)]
-    from_number: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
-    messaging_service_sid: Annotated[str, Field(pattern=r"^MG[0-9A-Za-z]+$")] | None = None
+    from_number: Annotated[str, _NUMBER] | None = None
+    messaging_service_sid: Annotated[str, _SERVICE] | None = None
     content_templates: Mapping[MessageType, ContentTemplate] = {}
-    base_url: Annotated[str, Field(pattern=r"^https?://[!-\"$->A-~]+$")] | None = None
+    base_url: BaseUrl | None = None
 
     @model_validator(mode="after")
     def _one_sender(self) -> Self:
