@@ -9,7 +9,8 @@ import pytest
 from otp_messaging_agent import plugins
 from otp_messaging_agent.errors import StoreUnavailable
 from otp_messaging_agent.message import Receipt, Status
-from otp_messaging_agent.stores.base import Once
+from otp_messaging_agent.stores.base import Once, Submission
+from otp_messaging_agent.stores.sql import intake, prepare, writer
 
 from ..until import until
 from .store_parts import CODE, NOW, PATIENT, Guess, Place, attempt, keep, message, order, sent
@@ -63,6 +64,28 @@ def group(store, calls):
     for thread in threads:
         thread.join()
     return ended
+
+
+def test_who_is_interrupted_while_waiting_keeps_nobody_else_waiting(store, monkeypatch):
+    monkeypatch.setattr(writer, "LOST", 0.05)
+    ended = []
+
+    def interrupted():
+        argument = prepare.submission(Submission([message()], NOW), store._keys)
+        store._writer._hand_in(writer._Call(intake.submit, argument, urgent=True))
+        ended.append("left")  # as one that got an exception instead of waiting
+
+    def waiting():
+        ended.append(keep(store, message())[0].status)
+
+    threads = [threading.Thread(target=t) for t in (interrupted, waiting, waiting)]
+    with writer_held(store, len(threads)):
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            until(lambda number=number: len(store._writer._calls) >= number)
+    for thread in threads:
+        thread.join(PATIENT)
+    assert ended == ["left", Status.ACCEPTED, Status.ACCEPTED]
 
 
 def test_closing_waits_for_what_is_being_written(store):

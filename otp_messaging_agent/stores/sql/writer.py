@@ -7,6 +7,8 @@ Where a transaction fails, its calls are tried one by one, so that only the bad 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -35,18 +37,23 @@ they were not, that is not tried again for a while."""
 LAZY = 0.01
 """Seconds a call that nobody waits for waits at most for one that somebody does."""
 
+LOST = 1.0
+"""Seconds after which a caller looks for itself whether its call has ended."""
+
 _MOST_DOUBT = 63
 
 
 class _Call:
     """One call waiting for its commit; `done` is released once it has a result or an error."""
 
-    __slots__ = ("argument", "done", "error", "operation", "result", "urgent")
+    __slots__ = ("argument", "done", "ended", "error", "next", "operation", "result", "urgent")
 
     def __init__(self, operation: Callable[..., Any], argument: Any, *, urgent: bool) -> None:
         self.operation = operation
         self.argument = argument
         self.urgent = urgent
+        self.ended = False
+        self.next: _Call | None = None
         self.result: Any = None
         self.error: Exception | None = None
         self.done = threading.Lock()
@@ -62,7 +69,17 @@ class _Call:
         return self.error is None
 
     def wait(self) -> Any:
-        self.done.acquire()
+        """Wait for the end; then wake the next that waits, one at a time.
+
+        All at once they would only wait again, for the interpreter. Where one was interrupted
+        and woke nobody, the next finds out by itself.
+        """
+        while not self.done.acquire(timeout=LOST):
+            if self.ended:
+                break
+        if self.next is not None:
+            with contextlib.suppress(RuntimeError):  # it found out by itself
+                self.next.done.release()
         if self.error is not None:
             raise self.error
         return self.result
@@ -128,8 +145,7 @@ class Writer:
             except Exception:  # noqa: BLE001 - one bad call must not fail the others
                 for call in calls:
                     self._alone(call)
-            for call in taken:
-                call.done.release()
+            self._tell([call for call in taken if call.urgent])
 
     def _take(self) -> list[_Call] | None:
         """Return what waits, None once that is nothing and never will be again."""
@@ -157,6 +173,15 @@ class Writer:
         came = self._gate.wait(LINGER)
         self._doubt = 0 if came else min(2 * self._doubt + 1, _MOST_DOUBT)
         self._skip = self._doubt
+
+    @staticmethod
+    def _tell(waiting: Sequence[_Call]) -> None:
+        for call, after in itertools.pairwise(waiting):
+            call.next = after
+        for call in waiting:
+            call.ended = True
+        if waiting:
+            waiting[0].done.release()
 
     def _commit(self, calls: Sequence[_Call]) -> None:
         groups: dict[Callable[..., Any], list[_Call]] = {}
