@@ -137,34 +137,30 @@ class _Server(ThreadingHTTPServer):
     sim: Simulator
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Speaker(BaseHTTPRequestHandler):
+    """Answers in the manner of a reply; `server.sim.closing` ends all waits."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
-    server: _Server
+    server: Any
 
-    def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        headers = {k.lower(): v for k, v in self.headers.items()}
-        reply = self.server.sim.reply_to(Request(self.command, self.path, headers, body))
-        if self.server.sim.closing.wait(reply.wait):
-            return
-        try:
-            self._write(reply)
-        except OSError:  # the client has gone, as clients do
-            self.close_connection = True
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server's names
-
-    def _write(self, reply: Reply) -> None:
-        body = reply.body or b""
+    def say(self, reply: Any, body: bytes, at: float | None = None) -> None:
+        """Answer with *body* as *reply* is to be made; at: what the clock of the vendor shows."""
         headers = {
             "Content-Type": "application/json",
-            "Date": formatdate(usegmt=True),
+            "Date": formatdate(at, usegmt=True),
             "Content-Length": str(len(body)),
             **reply.headers,
         }
         lines = [f"HTTP/1.1 {reply.status} X", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
-        head = "\r\n".join(lines).encode()
+        if self.server.sim.closing.wait(reply.wait):
+            return
+        try:
+            self._write(reply, "\r\n".join(lines).encode(), body)
+        except OSError:  # the client has gone, as clients do
+            self.close_connection = True
+
+    def _write(self, reply: Any, head: bytes, body: bytes) -> None:
         if reply.cut_at is not None:
             self.wfile.write((head + body)[: reply.cut_at])
             self.close_connection = True
@@ -180,3 +176,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base names it so
         """Say nothing."""
+
+
+class _Handler(Speaker):
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {k.lower(): v for k, v in self.headers.items()}
+        reply = self.server.sim.reply_to(Request(self.command, self.path, headers, body))
+        self.say(reply, reply.body or b"")
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server's names

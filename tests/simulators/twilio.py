@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, Self
 from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -29,6 +29,8 @@ from twilio.request_validator import RequestValidator
 from otp_messaging_agent.message import Channel
 from otp_messaging_agent.providers import twilio
 from otp_messaging_agent.providers.base import Context
+
+from .server import Speaker
 
 ACCOUNT = "AC" + "0a" * 16
 TOKEN = "t0ken-of-the-simulator"
@@ -215,9 +217,7 @@ class _Server(ThreadingHTTPServer):
     sim: TwilioSimulator
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
+class _Handler(Speaker):
     server: _Server
 
     def setup(self) -> None:
@@ -225,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.sim.lock:
             self.server.sim.connections += 1
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the name http.server calls
         sim = self.server.sim
         form: dict[str, str] = {}
         for name, value in parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()):
@@ -237,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
         entry = sim.accept(kind, form) if reply.accepted else None
         self._answer(reply, entry and _shown(entry), form.get("To", ""))
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
         sim = self.server.sim
         query = dict(parse_qsl(urlsplit(self.path).query))
         kind = self._kind(query)
@@ -282,37 +282,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, reply: Reply, record: dict[str, Any] | None, to: str) -> None:
         body = json.dumps(_refusal(reply, to) if reply.status >= 300 else record).encode()
         body = body if reply.body is None else reply.body
-        headers = {
-            "Content-Type": "application/json",
-            "Date": formatdate(self.server.sim.clock(), usegmt=True),
-            "Content-Length": str(len(body)),
-            **reply.headers,
-        }
-        lines = [f"HTTP/1.1 {reply.status} X", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
-        head = "\r\n".join(lines).encode()
-        if self.server.sim.closing.wait(reply.wait):
-            return
-        try:
-            self._write(reply, head, body)
-        except OSError:  # the client has gone, as clients do
-            self.close_connection = True
-
-    def _write(self, reply: Reply, head: bytes, body: bytes) -> None:
-        if reply.cut_at is not None:
-            self.wfile.write((head + body)[: reply.cut_at])
-            self.close_connection = True
-        elif reply.drip:
-            whole, rest = (b"", head + body) if reply.drip_head else (head, body)
-            self.wfile.write(whole)
-            for byte in rest:
-                self.wfile.write(bytes([byte]))
-                if self.server.sim.closing.wait(reply.drip):
-                    return
-        else:
-            self.wfile.write(head + body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base names it so
-        """Say nothing."""
+        self.say(reply, body, at=self.server.sim.clock())
 
 
 def _refusal(reply: Reply, to: str) -> dict[str, Any]:
