@@ -127,7 +127,7 @@ def _answers(config: Config) -> Answers:
         Wish.START: said.start_text,
         Wish.HELP: said.help_text,
     }
-    return Answers(frozenset(said.stop_types), said.confirm, texts)
+    return Answers(said.confirm, texts)
 
 
 def _rules(config: Config) -> validate.Rules:

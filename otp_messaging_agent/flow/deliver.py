@@ -61,8 +61,8 @@ class Deliverer:
         self._sending = sending
         self._clock = clock
         self._random = random
-        self.verdicts = self._verdicts = Verdicts(store, queue, ways, clock, random)
-        self._asker = Asker(ways, self._verdicts, self._outgoing, sending.timeout, clock)
+        self.verdicts = Verdicts(store, queue, ways, clock, random)
+        self._asker = Asker(ways, self.verdicts, self._outgoing, sending.timeout, clock)
 
     def handle(self, message_id: str) -> None:
         """Take the message one step on; does nothing where it is not due or not ours."""
@@ -75,9 +75,9 @@ class Deliverer:
         if m.status is Status.SENDING and last is not None:
             self._asker.ask(work, last, now)
         elif m.expires_at is not None and m.expires_at <= now:
-            self._verdicts.end(m, Status.EXPIRED, "expired", now)
+            self.verdicts.end(m, Status.EXPIRED, "expired", now)
         elif m.type is MessageType.OTP and work.code is None:
-            self._verdicts.end(m, Status.CANCELED, "verification_ended", now)
+            self.verdicts.end(m, Status.CANCELED, "verification_ended", now)
         else:
             self._try(work, now)
 
@@ -87,7 +87,7 @@ class Deliverer:
         m = work.message
         decision = self._ways.decide(work, work.attempts)
         if not decision.ranked:
-            self._verdicts.end(m, *self._verdicts.nothing_left(work.attempts, decision), now)
+            self.verdicts.end(m, *self.verdicts.nothing_left(work.attempts, decision), now)
             return
         gate, best = self._ways.gate, decision.ranked[0]
         taken = self._take(m, decision)
@@ -97,7 +97,7 @@ class Deliverer:
             slot = gate.slot(best.option, best.cost, self._random)
             # Where its turn comes too late it ends at its deadline, not at its turn.
             due = slot if m.expires_at is None else min(slot, m.expires_at)
-            self._verdicts.later(m, m.version, m.status, due, now)
+            self.verdicts.later(m, m.version, m.status, due, now)
         else:
             self._begin(work, taken, decision, now)
 
@@ -148,7 +148,7 @@ class Deliverer:
         if outgoing.validity is not None and outgoing.validity <= 0:  # the claim was slow to keep
             gate.unused(out)
             over = SendError("expired", permanent=True, scope=Scope.MESSAGE)
-            self._verdicts.failed(work, attempt, over)
+            self.verdicts.failed(work, attempt, over)
             return
         if outgoing.validity is not None:
             timeout = max(0.1, min(timeout, outgoing.validity))
@@ -156,15 +156,15 @@ class Deliverer:
             sent = provider.send(outgoing, timeout=timeout)
         except SendError as e:
             gate.leave(out, attempt.message_id, e)
-            self._verdicts.failed(work, attempt, e)
+            self.verdicts.failed(work, attempt, e)
         except Exception as e:  # noqa: BLE001 - a provider's bug must not lose the message
             _log.exception("provider_bug", attempt_id=attempt.id, provider=attempt.provider)
             bug = SendError("provider_bug", detail=type(e).__name__, ambiguous=True)
             gate.leave(out, attempt.message_id, bug)
-            self._verdicts.failed(work, attempt, bug)
+            self.verdicts.failed(work, attempt, bug)
         else:
             gate.leave(out, attempt.message_id, None, sent.cost)
-            self._verdicts.sent(work.message, attempt, provider, sent)
+            self.verdicts.sent(work.message, attempt, provider, sent)
 
     def _outgoing(self, work: Work, attempt: Attempt) -> Outgoing:
         m = work.message

@@ -7,7 +7,7 @@ hear no more; the answer to it goes out before it takes effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,20 +21,19 @@ from ..safety.consent import Wish, wish_of
 from ..safety.encryption import DecryptionError
 from ..stores import base as stores
 from .remembered import one
+from .route import NOT_ARRIVED
 from .verdict import URGENT_TYPES, Verdicts, Ways
 
 ANSWERED = frozenset({Channel.SMS, Channel.WHATSAPP})
 """Channels on which a wish is answered: on the others nobody waits for it."""
 
-_MISSED = frozenset({Status.UNDELIVERED, Status.UNKNOWN})
 _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What people are told, and which message types STOP ends."""
+    """What people are told by whom they write to, where they are told anything."""
 
-    stop_types: Collection[MessageType]
     confirm: bool
     texts: Mapping[Wish, str]
 
@@ -96,7 +95,7 @@ class Listener:
 
     def joined(self, joined: stores.Joined) -> None:
         """Send a message on whose last try did not arrive, where it has time and another way."""
-        if not joined.last or joined.status not in _MISSED:
+        if not joined.last or joined.status not in NOT_ARRIVED:
             return
         try:
             work = self._store.load(joined.message_id)
@@ -208,7 +207,7 @@ def _may_go_on(work: stores.Work, now: float) -> bool:
     One without any receipt may have arrived: only codes and alerts are then sent twice.
     """
     m = work.message
-    if m.status not in _MISSED or (m.status is Status.UNKNOWN and m.type not in URGENT_TYPES):
+    if m.status not in NOT_ARRIVED or (m.status is Status.UNKNOWN and m.type not in URGENT_TYPES):
         return False
     in_time = m.expires_at is None or m.expires_at > now
     return in_time and (m.type is not MessageType.OTP or work.code is not None)

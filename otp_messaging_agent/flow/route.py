@@ -117,7 +117,8 @@ def _barred(
     return TOO_DEAR if policy.ceiling is not None and cost > policy.ceiling else None
 
 
-_NOT_ARRIVED = frozenset({Status.UNDELIVERED, Status.UNKNOWN})
+NOT_ARRIVED = frozenset({Status.UNDELIVERED, Status.UNKNOWN})
+"""What a receipt says, or that none came, of a try that another may make good."""
 
 
 def _spent(
@@ -141,7 +142,7 @@ def _spent(
 
 def _ended(a: Attempt, option: Option) -> str | None:
     """Return why an attempt on the same channel rules *option* out for good, or None."""
-    if a.receipt_status in _NOT_ARRIVED:
+    if a.receipt_status in NOT_ARRIVED:
         return f"not received this way: {a.error_code or a.receipt_status}"
     if a.permanent and a.scope == "channel":
         return f"cannot reach this recipient: {a.error_code}"

@@ -61,11 +61,6 @@ class Ways:
             work.message, attempts, self.now(), self.policy, self.learned, work.blocked
         )
 
-    def option(self, attempt: Attempt) -> way.Option | None:
-        """Return the way an attempt took, None where it is not configured any more."""
-        way = attempt.channel, attempt.provider
-        return next((o for o in self.options if (o.channel, o.provider) == way), None)
-
     def receipt_by(self, m: Message, a: Attempt, now: float) -> float | None:
         """Return when the receipt of *a* is overdue, None where none is to be expected."""
         proof = self.proof.get(a.channel, Proof())

@@ -72,13 +72,6 @@ class Forbidden(AgentError):
         self.code = code
 
 
-class TooLarge(AgentError):
-    """The body is over `server.max_body_bytes`."""
-
-    code = "too_large"
-    status = 413
-
-
 class UnsupportedMediaType(AgentError):
     """The body is not declared as JSON."""
 

@@ -129,7 +129,7 @@ class Stage:
         self.deliverer = Deliverer(
             self.store, self.queue, ways, Sending(TIMEOUT, text), self.clock, lambda: random
         )
-        answers = Answers(rules.stop_types, confirm=True, texts=TEXTS)
+        answers = Answers(confirm=True, texts=TEXTS)
         self.listener = Listener(self.store, ways, self.deliverer.verdicts, answers, self.clock)
         self.dispatcher = Dispatcher(
             self.store, self.intake, ways, self.listener, "stage", self.clock

@@ -14,8 +14,8 @@ from .once import KeyReused, Once, Replay
 class OptOut:
     """Somebody wants no more messages.
 
-    recipient: E.164 number or e-mail address. channel, category: None = all of them, where for
-    category "all" is what the configuration's `consent.stop_types` says.
+    recipient: E.164 number or e-mail address. channel, category: None = all of them, of
+    categories all that the configuration's `consent.stop_types` names.
     source: `inbound`, `link` or `api`.
     """
 
