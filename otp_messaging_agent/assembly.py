@@ -26,6 +26,7 @@ from .flow.dispatch import Dispatcher
 from .flow.enqueue import Bound, Codes, Intake
 from .flow.gate import Gate, limit_names
 from .flow.hear import Answers, Listener
+from .flow.learned import Learned, Prior
 from .flow.verdict import Proof, Ways
 from .flow.verify import Verifier
 from .message import Channel
@@ -175,7 +176,19 @@ def _ways(config: Config, rules: validate.Rules, store: Store) -> Ways:
         Breaker(resting.failures, resting.rest_seconds, clock),
         Spend(config.spend.max_per_day, rules.zone, clock),
     )
-    return Ways(options, providers, _policy(config, rules), {}, gate, _proof(config, rules))
+    return Ways(
+        options,
+        providers,
+        _policy(config, rules),
+        _learned(rules),
+        gate,
+        clock,
+        _proof(config, rules),
+    )
+
+
+def _learned(rules: validate.Rules) -> Learned:
+    return Learned({c: Prior(m.reliability, m.latency) for c, m in rules.media.items()})
 
 
 def _provider(config: Config, store: Store, given: Mapping[str, Any]) -> Provider:

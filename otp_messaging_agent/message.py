@@ -165,8 +165,9 @@ class Attempt:
     """One send of one message on one channel by one provider.
 
     `decision`: why this channel, as JSON (`flow.route.Decision.as_json`).
-    `receipt_by`: when a receipt is overdue; None = this provider gives none.
-    `parts`: message parts it was priced by; `duplicate`: another attempt had arrived already.
+    `receipt_by`: when a receipt is overdue; None = this provider gives none, or it came.
+    `parts`: what it was priced by; `duplicate`: another had arrived; `country`, `prefix`: of its
+    number, None for an e-mail.
     """
 
     id: str
@@ -191,6 +192,8 @@ class Attempt:
     lookups: int = 0
     parts: int = 1
     duplicate: bool = False
+    country: str | None = None
+    prefix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

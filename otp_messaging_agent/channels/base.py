@@ -15,22 +15,31 @@ class Medium:
     address: the field of a message that this channel sends to.
     max_length: characters of content the medium takes.
     reliability: share of messages expected to arrive with no evidence yet (0 to 1).
+    latency: seconds from the send until one arrives, with no evidence yet.
+    patience: seconds after which one without a receipt counts as lost, until its receipt comes.
     cost: money per message where the config names none.
     order: place among the fallbacks (SMS, WhatsApp, Call as the guide has it, then Email).
     receipt_within: seconds in which a receipt normally comes; later it counts as missing.
     fallback_after: seconds without a receipt after which a code or an alert goes another way
     too; None = never for that.
     counts_parts: whether long texts are sent, and cost, as several messages.
+    billed_on_arrival: whether what does not arrive is free.
+    seen: share of what arrives that is seen within minutes; noticed: seconds until it is.
     """
 
     address: str
     max_length: int
     reliability: float
+    latency: float
+    patience: float
     cost: float
     order: int
     receipt_within: float
     fallback_after: float | None = None
     counts_parts: bool = False
+    billed_on_arrival: bool = False
+    seen: float = 1.0
+    noticed: float = 0.0
 
     def parts(self, content: str) -> int:
         """Return how many messages *content* is sent as."""

@@ -1,5 +1,16 @@
-"""E-mail."""
+"""E-mail. Its receipts say that it lies in a mailbox, not that somebody has looked."""
 
 from .base import Medium
 
-MEDIUM = Medium("email", 10_000, 0.90, 0.0009, 3, 3600)
+MEDIUM = Medium(
+    address="email",
+    max_length=10_000,
+    reliability=0.97,
+    latency=10,
+    patience=90,
+    cost=0.0009,
+    order=3,
+    receipt_within=3600,
+    seen=0.65,
+    noticed=30,
+)

@@ -2,4 +2,15 @@
 
 from .base import Medium
 
-MEDIUM = Medium("phone_number", 1600, 0.95, 0.0083, 0, 600, fallback_after=60, counts_parts=True)
+MEDIUM = Medium(
+    address="phone_number",
+    max_length=1600,
+    reliability=0.92,
+    latency=8,
+    patience=30,
+    cost=0.0083,
+    order=0,
+    receipt_within=600,
+    fallback_after=60,
+    counts_parts=True,
+)

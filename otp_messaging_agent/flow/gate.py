@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import Scope, SendError
-from ..safety.breaker import Breaker, Call
+from ..safety.breaker import HOLD, Breaker, Call
 from ..safety.pace import Pace
 from ..safety.spend import Spend
 from .way import Option
@@ -50,6 +50,12 @@ class Gate:
         """Return the seconds until its provider, which failed in a row, is tried again."""
         return self._breaker.rest(_names(option)[1])
 
+    def load(self, option: Option) -> tuple[float, float, float]:
+        """Return `wait`, `rest` and the share of its fullest rate limit that is used up."""
+        names = _names(option)
+        wait, used = self.pace.load(names)
+        return max(wait, self._breaker.held(names[1])), self._breaker.rest(names[1]), used
+
     def closed(self, option: Option) -> bool:
         """Whether *option* waits or rests, so that another may be better now."""
         return bool(self.wait(option) or self.rest(option))
@@ -77,8 +83,8 @@ class Gate:
         elif cost is not None:
             self.spend.give_back(out.cost - cost, out.day)
         limited = error is not None and error.code == "rate_limited"
-        if error is not None and limited and error.retry_after:
-            self._breaker.hold(out.call.way, error.retry_after)
+        if error is not None and limited:
+            self._breaker.hold(out.call.way, error.retry_after or HOLD)
         ok = error is None or limited or not _is_outage(error)
         unmade = error is not None and error.code in _TOO_LATE
         self._breaker.leave(out.call, message_id, ok=None if unmade else ok)

@@ -1,51 +1,25 @@
 """4. Message x options x what was learned -> the ranked ways to send it, scored. Pure.
 
-The score of an option is the sum of its parts, so a decision can be read and checked:
-
-* `preferred`  the request names this channel
-* `underway`   a try on this channel failed and its retries are not used up
-* `mapped`     `priority_channel_mapping` names this channel
-* `order`      the fallback order: SMS, WhatsApp, Call, Email
-* `reliability` the share that arrives: learned, else the medium's prior
-* `cost`       money per message, relative to the dearest option
-* `turn`       providers of one channel, in their configured order, each retry the next one
-* `wait`       the rate limit is used up for so many seconds; how bad that is depends on priority
-* `resting`    the provider failed in a row and is left alone for now
+Why an option is out is decided here; how those that are not are scored, in `score`; in which
+order they are worth trying, in `plan`; what is known of each, in `learned`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from ..message import Attempt, Channel, Message, MessageType, Outcome, Priority, Status
+from ..message import Attempt, Channel, Message, MessageType, Outcome, Status
 from ..retry import delay
 from ..safety import consent
+from . import configured, score
+from .learned import Outlook
 from .way import Decision, Option, Policy, Scored
-
-PREFERRED = 100.0
-UNDERWAY = 50.0
-MAPPED = 1.0
-ORDER = 0.1
-RELIABILITY = 0.2
-COST = 0.05
-TURN = 0.01
-RESTING = 200.0
-"""Above `PREFERRED` and all that may come with it: a preferred channel that is down, even one that
-was tried, is not waited for while another is up."""
-
-LONGEST_WAIT = 3.0
-"""The most a rate limit takes off: below `PREFERRED`, so a preferred channel is waited for."""
-
-PATIENCE = {Priority.CRITICAL: 2.0, Priority.HIGH: 5.0, Priority.MEDIUM: 60.0, Priority.LOW: 3600.0}
-"""Seconds of waiting for a rate limit that outweigh being the mapped channel."""
-
-Learned = Mapping[tuple[Channel, str], float]
-"""(channel, provider) -> share that arrived; what is not in it has no evidence yet."""
-
 
 NO_TIME = "no time before the deadline"
 OPTED_OUT = "the recipient has opted out"
 TOO_DEAR = "over spend.max_per_message"
+NOT_FOR_TYPE = "not among routing.types.*.channels of its type"
+DEAR_FOR_TYPE = "over routing.types.*.max_cost of its type"
 
 
 def decide(
@@ -53,53 +27,35 @@ def decide(
     attempts: Sequence[Attempt],
     options: Sequence[Option],
     policy: Policy,
-    learned: Learned,
+    outlook: Outlook,
     blocked: Sequence[tuple[Channel | None, MessageType | None]] = (),
 ) -> Decision:
     """Rank *options* for the next try of *message* after *attempts*.
 
-    blocked: what the recipient has opted out of.
+    outlook: what was learned of the ways to where it goes; blocked: what the recipient has
+    opted out of.
     """
     text = policy.sample if message.content is None else message.content
-    segments = [option.medium.parts(text) for option in options]
-    costs = [o.price(message, n) for o, n in zip(options, segments, strict=True)]
-    dearest = max(costs, default=0.0) or 1.0
-    ranked, excluded = [], []
-    for option, cost, count in zip(options, costs, segments, strict=True):
+    open_, excluded = [], []
+    for option in options:
+        segments = option.medium.parts(text)
+        cost = option.price(message, segments)
         reason = (
             option.medium.unusable(message)
             or _barred(message, option, cost, policy, blocked)
             or _spent(message, attempts, option, policy)
         )
         if reason:
-            excluded.append(Scored(option, {}, reason, cost, count))
-            continue
-        parts = {
-            **_place(message, attempts, option, policy),
-            "reliability": RELIABILITY
-            * learned.get((option.channel, option.provider), option.medium.reliability),
-            "cost": -COST * cost / dearest,
-            "wait": -min(LONGEST_WAIT, option.wait / PATIENCE[message.priority]),
-            "resting": -RESTING * (option.rest > 0),
-        }
-        ranked.append(Scored(option, {k: v for k, v in parts.items() if v}, None, cost, count))
-    ranked.sort(key=lambda s: -s.score)
+            excluded.append(Scored(option, {}, reason, cost, segments))
+        else:
+            open_.append(configured.Open(option, cost, segments))
+    if policy.adaptive:
+        scored = score.adaptive(message, attempts, open_, policy, outlook)
+    else:
+        scored = configured.fixed(message, attempts, open_, policy)
+    excluded += [s for s in scored if s.out]
+    ranked = sorted((s for s in scored if not s.out), key=lambda s: -s.score)
     return Decision(ranked, excluded)
-
-
-def _place(
-    message: Message, attempts: Sequence[Attempt], option: Option, policy: Policy
-) -> dict[str, float]:
-    """Return the parts that say whose turn it is."""
-    underway = attempts[-1].channel if attempts else None
-    tries = sum(a.channel is option.channel for a in attempts)
-    return {
-        "preferred": PREFERRED * (option.channel is message.preferred_channel),
-        "underway": UNDERWAY * (option.channel is underway),
-        "mapped": MAPPED * (option.channel is policy.mapping.get(message.priority)),
-        "order": -ORDER * option.medium.order,
-        "turn": -TURN * ((option.index - tries) % option.siblings),
-    }
 
 
 def _barred(
@@ -114,7 +70,12 @@ def _barred(
         return None if option.channel is message.preferred_channel else "not where it was asked"
     if blocked and consent.bars(blocked, option.channel, message.type, policy.stop_types):
         return OPTED_OUT
-    return TOO_DEAR if policy.ceiling is not None and cost > policy.ceiling else None
+    rules = policy.rules(message.type)
+    if rules.channels and option.channel not in rules.channels:
+        return NOT_FOR_TYPE
+    if policy.ceiling is not None and cost > policy.ceiling:
+        return TOO_DEAR
+    return DEAR_FOR_TYPE if rules.ceiling is not None and cost > rules.ceiling else None
 
 
 NOT_ARRIVED = frozenset({Status.UNDELIVERED, Status.UNKNOWN})
@@ -125,6 +86,8 @@ def _spent(
     message: Message, attempts: Sequence[Attempt], option: Option, policy: Policy
 ) -> str | None:
     """Return why earlier attempts rule *option* out, or None."""
+    if policy.max_attempts is not None and len(attempts) >= policy.max_attempts:
+        return "tries used up (routing.max_attempts)"
     here = [a for a in attempts if a.channel is option.channel]
     if not here:
         return None
@@ -142,7 +105,7 @@ def _spent(
 
 def _ended(a: Attempt, option: Option) -> str | None:
     """Return why an attempt on the same channel rules *option* out for good, or None."""
-    if a.receipt_status in NOT_ARRIVED:
+    if a.receipt_status in NOT_ARRIVED and a.provider == option.provider:
         return f"not received this way: {a.error_code or a.receipt_status}"
     if a.permanent and a.scope == "channel":
         return f"cannot reach this recipient: {a.error_code}"

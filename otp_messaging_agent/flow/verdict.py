@@ -15,6 +15,8 @@ from ..safety.addresses import country
 from ..stores.base import Dispatch, Verdict, Work
 from . import route, way
 from .gate import Gate
+from .learned import Learned, place_of
+from .score import FULL
 
 ASK_AFTER = 2.0
 """Seconds before a provider is first asked about an ambiguous send; doubled each time."""
@@ -46,19 +48,28 @@ class Ways:
     options: Sequence[way.Option]
     providers: Mapping[tuple[Channel, str], Provider]
     policy: way.Policy
-    learned: route.Learned
+    learned: Learned
     gate: Gate
+    clock: Callable[[], float]
     proof: Mapping[Channel, Proof] = field(default_factory=dict)
 
     def now(self) -> list[way.Option]:
         """Return the options with the waits that limits and resting providers ask for now."""
-        found = [(o, self.gate.wait(o), self.gate.rest(o)) for o in self.options]
-        return [replace(o, wait=w, rest=r) if w or r else o for o, w, r in found]
+        found = [(o, *self.gate.load(o)) for o in self.options]
+        return [
+            replace(o, wait=wait, rest=rest, used=used) if wait or rest or used >= FULL else o
+            for o, wait, rest, used in found
+        ]
 
     def decide(self, work: Work, attempts: Sequence[Attempt]) -> way.Decision:
         """Rank the ways for the next try of *work* after *attempts*, as they stand now."""
         return route.decide(
-            work.message, attempts, self.now(), self.policy, self.learned, work.blocked
+            work.message,
+            attempts,
+            self.now(),
+            self.policy,
+            self.learned.outlook(place_of(work.message.phone_number), self.clock()),
+            work.blocked,
         )
 
     def receipt_by(self, m: Message, a: Attempt, now: float) -> float | None:

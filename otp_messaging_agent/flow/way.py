@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..channels.base import Medium
@@ -22,7 +22,10 @@ class Option:
 
     cost: money per message (SMS: per part) where the configuration says it; None: by *prices*,
     under the name of the vendor, else the medium's own.
-    wait: seconds until its limit is free; rest: seconds until its provider is tried again.
+    wait: seconds until its limit is free; rest: seconds until its provider is tried again;
+    used: share of its rate limit used in the last minute.
+    weight: its part of the load among equals; patience: seconds after which a missing receipt
+    sends the message another way, None: the medium's.
     """
 
     channel: Channel
@@ -33,6 +36,9 @@ class Option:
     siblings: int = 1
     wait: float = 0.0
     rest: float = 0.0
+    used: float = 0.0
+    weight: float = 1.0
+    patience: float | None = None
     vendor: str = ""
     prices: Prices | None = None
 
@@ -96,11 +102,39 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeRules:
+    """What holds for one message type.
+
+    channels: the only ones, where there are any; ceiling: the most that one message may cost;
+    target: share that has to arrive; stop: not sent where no way brings more than it costs.
+    """
+
+    channels: Collection[Channel] = ()
+    ceiling: float | None = None
+    target: float = 0.0
+    stop: bool = False
+
+
+WORTH = {Priority.CRITICAL: 1.0, Priority.HIGH: 0.4, Priority.MEDIUM: 0.15, Priority.LOW: 0.04}
+"""Money that a delivery in time is worth."""
+HURRY = {
+    Priority.CRITICAL: 1.0 / 300,
+    Priority.HIGH: 0.4 / 1200,
+    Priority.MEDIUM: 0.15 / 36_000,
+    Priority.LOW: 0.04 / 1_000_000,
+}
+"""Money that each second of delay costs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the configuration says about routing.
 
     ceiling: the most that a message may cost; sample: a text as codes are sent in, which tells
     the parts of one before there is a code.
+    adaptive: whether evidence may overrule the mapping; evidence: tries of a channel in a
+    country that it takes for that. worth: money that a delivery is worth; hurry: money that a
+    second of delay costs. max_attempts: the most tries of one message, over all channels.
     """
 
     mapping: Mapping[Priority, Channel]
@@ -108,3 +142,16 @@ class Policy:
     stop_types: Collection[MessageType] = ()
     ceiling: float | None = None
     sample: str = ""
+    adaptive: bool = True
+    evidence: float = 10.0
+    worth: Mapping[Priority, float] = field(default_factory=lambda: WORTH)
+    hurry: Mapping[Priority, float] = field(default_factory=lambda: HURRY)
+    max_attempts: int | None = None
+    types: Mapping[MessageType, TypeRules] = field(default_factory=dict)
+
+    def rules(self, type_: MessageType) -> TypeRules:
+        """Return what holds for messages of a type."""
+        return self.types.get(type_, _NO_RULES)
+
+
+_NO_RULES = TypeRules()

@@ -102,6 +102,21 @@ def country(number: str) -> str | None:
     return region if region in phonenumbers.SUPPORTED_REGIONS else None
 
 
+PREFIX_DIGITS = 3
+"""Digits of the national number in a prefix: an area or a range of a mobile network."""
+
+
+@lru_cache(maxsize=16_384)
+def prefix(number: str) -> str | None:
+    """Return country code and first digits of an E.164 number: `+44770`. None for no number."""
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return None
+    national = phonenumbers.national_significant_number(parsed)
+    return f"+{parsed.country_code}{national[:PREFIX_DIGITS]}"
+
+
 def permitted(number: str, *, allowed: Collection[str], denied: Collection[str]) -> str:
     """Return the E.164 *number*; ValueError where it is of no country that may be sent to.
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 LONGEST = 300.0
 """Seconds a provider rests at most between two probes."""
+HOLD = 5.0
+"""Seconds a provider is left alone that answers 429 and does not say for how long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

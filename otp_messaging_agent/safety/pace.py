@@ -51,11 +51,18 @@ class Pace:
 
     def wait(self, names: Sequence[str]) -> float:
         """Return the seconds until all of *names* may send again, 0 where they may now."""
-        return max((self._wait(name) for name in self._known(names)), default=0.0)
+        return self.load(names)[0]
 
-    def _wait(self, name: str) -> float:
-        stats = self._windows.get_window_stats(self._limits[name], name)
-        return 0.0 if stats.remaining > 0 else max(0.001, stats.reset_time - self._clock())
+    def load(self, names: Sequence[str]) -> tuple[float, float]:
+        """Return these seconds, and the share used up of the fullest limit, 0 to 1."""
+        wait = used = 0.0
+        for name in self._known(names):
+            limit = self._limits[name]
+            stats = self._windows.get_window_stats(limit, name)
+            used = max(used, 1.0 - stats.remaining / limit.amount)
+            if stats.remaining <= 0:
+                wait = max(wait, 0.001, stats.reset_time - self._clock())
+        return wait, used
 
     def slot(self, names: Sequence[str]) -> float:
         """Return when to try again: each caller gets a later time than the one before.

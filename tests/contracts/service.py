@@ -82,7 +82,7 @@ class Service:
         self.store = self._place.store()
         assert self.store.lead(f"life-{self.lives}", self.now, 10.0)
         policy = Policy(dict.fromkeys(Priority, SMS), RETRIES)
-        ways = Ways(OPTIONS, self.vendors, policy, {}, self._gate())
+        ways = Ways(OPTIONS, self.vendors, policy, Learned(PRIORS), self._gate(), self.clock)
         self._deliverer = Deliverer(
             Claims(self.store, self._on_claim),
             self,

@@ -1,7 +1,9 @@
 """What the tests of routing are made of: messages, attempts, options and a policy."""
 
 from otp_messaging_agent import plugins
-from otp_messaging_agent.flow.route import Option, Policy, decide
+from otp_messaging_agent.flow.learned import Learned, Prior, place_of
+from otp_messaging_agent.flow.route import decide
+from otp_messaging_agent.flow.way import Option, Policy
 from otp_messaging_agent.message import (
     Attempt,
     Channel,
@@ -15,6 +17,7 @@ from otp_messaging_agent.retry import RetryPolicy
 
 SMS, WHATSAPP, CALL, EMAIL = Channel.SMS, Channel.WHATSAPP, Channel.CALL, Channel.EMAIL
 MEDIA = {c: plugins.load("channels", c.value.lower()).MEDIUM for c in Channel}
+PRIORS = {c: Prior(m.reliability, m.latency) for c, m in MEDIA.items()}
 MAPPING = {
     Priority.CRITICAL: CALL,
     Priority.HIGH: SMS,
@@ -68,8 +71,11 @@ def attempt(channel, provider="main", **fields):
     return Attempt(**{**given, **fields})
 
 
-def route(asked=None, tried=(), options=ALL, policy=POLICY, learned=None):
-    return decide(asked or message(), tried, options, policy, learned or {})
+def route(asked=None, tried=(), options=ALL, policy=POLICY, learned=None, blocked=(), now=NOW):
+    """Decide with nothing learned, or with *learned*."""
+    asked = asked or message()
+    outlook = (learned or Learned(PRIORS)).outlook(place_of(asked.phone_number), now)
+    return decide(asked, tried, options, policy, outlook, blocked)
 
 
 def ways(decision):

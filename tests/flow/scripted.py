@@ -10,6 +10,7 @@ from otp_messaging_agent.flow.dispatch import Dispatcher
 from otp_messaging_agent.flow.enqueue import Bound, Codes, Intake
 from otp_messaging_agent.flow.gate import Gate
 from otp_messaging_agent.flow.hear import Answers, Listener
+from otp_messaging_agent.flow.learned import Learned
 from otp_messaging_agent.flow.validate import Rules
 from otp_messaging_agent.flow.verdict import Ways
 from otp_messaging_agent.flow.verify import Verifier
@@ -26,7 +27,7 @@ from otp_messaging_agent.safety.pace import Pace
 from otp_messaging_agent.safety.spend import Spend
 from otp_messaging_agent.stores.base import Limits
 
-from .routes import MAPPING, MEDIA
+from .routes import MAPPING, MEDIA, PRIORS
 
 START = 1_800_000_000.0
 PHONE = "+447700900001"
@@ -124,7 +125,15 @@ class Stage:
         self.spend = Spend(per_day, ZoneInfo("UTC"), self.clock)
         gate = Gate(self.pace, self.breaker, self.spend)
         policy = Policy(MAPPING, retries or RetryPolicy(), rules.stop_types, ceiling)
-        self.ways = ways = Ways(list(_options(providers)), providers, policy, {}, gate, proof or {})
+        self.ways = ways = Ways(
+            list(_options(providers)),
+            providers,
+            policy,
+            Learned(PRIORS),
+            gate,
+            self.clock,
+            proof or {},
+        )
         text = "Your code is {code}, for {minutes} minutes, to {purpose}."
         self.deliverer = Deliverer(
             self.store, self.queue, ways, Sending(TIMEOUT, text), self.clock, lambda: random

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otp_messaging_agent.flow import route as routing
-from otp_messaging_agent.flow.route import Policy, ends_message, next_try, out_of_time
+from otp_messaging_agent.flow.way import Policy
+from otp_messaging_agent.flow.route import ends_message, next_try, out_of_time
 from otp_messaging_agent.message import Channel, Outcome, Priority
 from otp_messaging_agent.retry import RetryPolicy
 

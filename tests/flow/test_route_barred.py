@@ -35,7 +35,7 @@ OTP, ALERT, MARKETING = MessageType.OTP, MessageType.ALERT, MessageType.MARKETIN
 
 
 def barred(asked, *blocked, tried=(), policy=STRICT):
-    return decide(asked, tried, ALL, policy, {}, blocked)
+    return route(asked, tried, policy=policy, blocked=blocked)
 
 
 def below(ceiling):

@@ -1,4 +1,4 @@
-"""The contract of a store, as small ones: take in, dispatch, look up, consent, and the inbox.
+"""The contract of a store, as small ones: take in, dispatch, look up, consent, experience, inbox.
 
 Every write returns only when it is committed durably. Every write is atomic. Refusals that are
 part of the business (a limit reached, a wrong code) are returned, never raised, because other
@@ -15,6 +15,7 @@ from ...message import Channel, Receipt
 from .archive import Archive, Figures, Search
 from .consent import Blocked, Consent, Letters, OptOut
 from .dispatch import Dispatch, Joined, Verdict, Work
+from .experience import Experience, Tried
 from .intake import (
     Check,
     Checked,
@@ -36,6 +37,7 @@ __all__ = [
     "Checked",
     "Consent",
     "Dispatch",
+    "Experience",
     "Figures",
     "Intake",
     "Issued",
@@ -53,12 +55,13 @@ __all__ = [
     "Search",
     "Store",
     "Submission",
+    "Tried",
     "Verdict",
     "Work",
 ]
 
 
-class Store(Intake, Dispatch, Archive, Consent, Letters, Inbox, Protocol):
+class Store(Intake, Dispatch, Archive, Consent, Letters, Experience, Inbox, Protocol):
     """All of it, with a life: made closed, opened once, closed once."""
 
     def open(self) -> None:

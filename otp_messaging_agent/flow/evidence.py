@@ -1,0 +1,119 @@
+"""Sums of what happened, faded by age, and what they say. Pure.
+
+A share is estimated as a binomial rate with a beta prior, each level's prior being what the
+level above says: channel -> provider -> country -> prefix (Gelman et al., Bayesian Data
+Analysis, chapter 5). Sums that fade exponentially do not depend on the order of their terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+HEALTH_HALF_LIFE = 90.0
+"""Seconds in which half of what says how a way goes *now* is forgotten."""
+PACE_HALF_LIFE = 300.0
+"""Seconds in which half of the evidence of how fast a way is, is forgotten."""
+
+LEVEL = 20.0
+"""Tries that weigh as much as what the level above says."""
+SURE = 6.0
+"""The same for the health of one country beside that of the provider: few say little."""
+DOUBT = 1.5
+"""Arrivals as expected that a provider's health starts with: two failures in a row say much."""
+SICKEST = 0.02
+"""Least health: what is never tried could never be seen to be well again."""
+PACED = 5.0
+"""Arrivals that weigh as much as what the level above says of the seconds they take."""
+REACHES = 10.0
+"""Tries that weigh as much as what the level above says of who has a channel."""
+CODES = 50.0
+"""Codes that weigh as much as the usual share of codes that people type in."""
+
+
+class Sums(NamedTuple):
+    """What is counted of one way, faded to `at`.
+
+    Over hours: tries and arrivals; codes that had their time, and those typed in. Over minutes:
+    expected and real arrivals; arrivals that were timed, and their seconds.
+    """
+
+    at: float = 0.0
+    tries: float = 0.0
+    arrived: float = 0.0
+    expected: float = 0.0
+    real: float = 0.0
+    timed: float = 0.0
+    seconds: float = 0.0
+    asked: float = 0.0
+    confirmed: float = 0.0
+
+
+NONE = Sums()
+
+
+def faded(s: Sums, now: float, half_life: float) -> Sums:
+    """Return *s* as it counts at *now*; half_life: seconds, of tries and codes."""
+    age = now - s.at
+    if age <= 0:
+        return s
+    long, minutes = 0.5 ** (age / half_life), 0.5 ** (age / HEALTH_HALF_LIFE)
+    pace = 0.5 ** (age / PACE_HALF_LIFE)
+    return Sums(
+        now,
+        s.tries * long,
+        s.arrived * long,
+        s.expected * minutes,
+        s.real * minutes,
+        s.timed * pace,
+        s.seconds * pace,
+        s.asked * long,
+        s.confirmed * long,
+    )
+
+
+def added(a: Sums, b: Sums, half_life: float) -> Sums:
+    """Return both together, faded to the later of them."""
+    late = max(a.at, b.at)
+    old, new = faded(a, late, half_life), faded(b, late, half_life)
+    return Sums(late, *(x + y for x, y in zip(old[1:], new[1:], strict=True)))
+
+
+def share(prior: float, levels: Sequence[Sums], weight: float) -> float:
+    """Return the share that arrives, by the levels from the widest to the nearest."""
+    for s in levels:
+        prior = (weight * prior + s.arrived) / (weight + s.tries)
+    return prior
+
+
+def health(levels: Sequence[Sums]) -> float:
+    """Return real over expected arrivals of the last minutes, 1 at most."""
+    well, weight = 1.0, DOUBT
+    for s in levels:
+        well = min(1.0, (weight * well + s.real) / (weight + s.expected))
+        weight = SURE
+    return max(SICKEST, well)
+
+
+def seconds(prior: float, levels: Sequence[Sums]) -> float:
+    """Return the seconds until one arrives."""
+    for s in levels:
+        prior = (PACED * prior + s.seconds) / (PACED + s.timed)
+    return prior
+
+
+def trust(own: Sequence[Sums], every: Sequence[Sums]) -> float:
+    """Return the share of codes typed in over what it is by all other ways, 1 at most.
+
+    own: of one way, from everywhere to the nearest; every: of all ways, as far as compared.
+    """
+    if not own[0].asked:
+        return 1.0
+    usual = own[0].confirmed / own[0].asked
+    for mine, all_ in zip(own, every, strict=False):
+        others, typed = all_.asked - mine.asked, all_.confirmed - mine.confirmed
+        usual = (CODES * usual + max(0.0, typed)) / (CODES + max(0.0, others))
+    ratio = 1.0
+    for s in own if usual > 0 else ():
+        ratio = (CODES * ratio + s.confirmed / usual) / (CODES + s.asked)
+    return min(1.0, ratio)

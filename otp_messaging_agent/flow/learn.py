@@ -1,0 +1,124 @@
+"""6. What is stored of tries -> lessons -> what was learned.
+
+The store is the only source: a restart reads what the last process knew, and several processes
+over one store read the same. Each look goes a little further back than the last, for what was
+committed late; what was learned already is known by its try and kind.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+
+from ..channels.base import Medium
+from ..message import Channel, Status
+from ..stores.base import Experience, Tried
+from .learned import Kind, Learned, Lesson, Place
+
+OVERLAP = 10.0
+"""Seconds that each look goes back behind the last."""
+HORIZON = 86_400.0
+"""Seconds that the first look goes back: four half-lives of the long memory."""
+MOST = 50_000
+"""Tries of each kind that one look takes in, the newest; a start with more begins there."""
+
+_GOOD = frozenset({Status.DELIVERED, Status.READ})
+
+
+class Learner:
+    """Keeps *learned* up to date with the store."""
+
+    def __init__(
+        self,
+        store: Experience,
+        learned: Learned,
+        media: Mapping[Channel, Medium],
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._learned = learned
+        self._media = media
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._until = clock() - HORIZON
+        self._known: dict[tuple[str, Kind], float] = {}
+
+    def catch_up(self) -> int:
+        """Learn what became known since the last look; return how many lessons that were."""
+        with self._lock:
+            now = self._clock()
+            since = self._until - OVERLAP
+            new = [
+                (attempt, lesson)
+                for attempt, lesson in self._lessons(since, now)
+                if (attempt, lesson.kind) not in self._known
+            ]
+            for _, lesson in sorted(new, key=lambda found: found[1].at):
+                self._learned.add(lesson)
+            kept = {key: at for key, at in self._known.items() if at > now - 2 * OVERLAP}
+            self._known = kept | {(a, one.kind): one.at for a, one in new}
+            self._until = now
+            return len(new)
+
+    def _lessons(self, since: float, until: float) -> Iterator[tuple[str, Lesson]]:
+        for t in self._store.failures(since, until, MOST):
+            yield from _lesson(t, _of_failure(t), t.finished_at)
+        for t in self._store.receipts(since, until, MOST):
+            kind = _of_receipt(t, self._patience(t))
+            seconds = t.receipt_at - t.started_at if kind in _TIMED and t.receipt_at else None
+            yield from _lesson(t, kind, t.receipt_at, seconds)
+        for channel, medium in self._media.items():
+            for t in self._store.silences(channel, medium.patience, since, until, MOST):
+                over = t.started_at + medium.patience
+                typed = t.approved_at is not None and t.approved_at <= over
+                yield from _lesson(t, Kind.ARRIVED if typed else Kind.FAILED, over)
+        for t in self._store.codes(since, until, MOST):
+            yield from _lesson(t, Kind.ASKED, t.code_at)
+            if t.approved_at is not None:
+                yield from _lesson(t, Kind.CONFIRMED, t.code_at)
+                yield from _lesson(t, self._of_code(t), t.code_at)
+
+    def _of_code(self, t: Tried) -> Kind | None:
+        """Return what a code typed in tells of a try that no receipt told to have arrived."""
+        if t.receipt_status in _GOOD:
+            return None
+        if t.receipt_status is Status.UNDELIVERED:
+            return Kind.RECOVERED
+        if t.waits or t.receipt_status is Status.UNKNOWN:
+            late = t.code_at is not None and t.code_at > t.started_at + self._patience(t)
+            return Kind.RECOVERED if late else None  # else its silence will be learned as this
+        return Kind.ARRIVED
+
+    def _patience(self, t: Tried) -> float:
+        medium = self._media.get(t.channel)
+        return medium.patience if medium else 0.0
+
+
+_TIMED = frozenset({Kind.ARRIVED, Kind.RECOVERED})
+
+
+def _lesson(
+    t: Tried, kind: Kind | None, at: float | None, seconds: float | None = None
+) -> Iterator[tuple[str, Lesson]]:
+    if kind is not None and at is not None:
+        place = Place(t.country or "", t.prefix or "")
+        yield t.attempt_id, Lesson(t.channel, t.provider, place, kind, at, seconds)
+
+
+def _of_failure(t: Tried) -> Kind | None:
+    """Return what it tells: about the recipient or the text, nothing against the provider."""
+    if t.error_code == "rate_limited":
+        return None
+    if t.permanent and t.scope == "channel":
+        return Kind.UNREACHABLE
+    down = t.scope == "account" or (t.scope == "provider" and not t.permanent)
+    return Kind.FAILED if down else None
+
+
+def _of_receipt(t: Tried, patience: float) -> Kind | None:
+    late = (t.receipt_at or 0.0) > t.started_at + patience
+    if t.receipt_status in _GOOD:
+        return Kind.RECOVERED if late else Kind.ARRIVED
+    if late or t.receipt_status is not Status.UNDELIVERED or t.scope in {"recipient", "message"}:
+        return None
+    return Kind.UNREACHABLE if t.permanent and t.scope == "channel" else Kind.FAILED

@@ -1,0 +1,64 @@
+"""Experience: what became known of tries, and when, for routing to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...message import Channel, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One try, as it stands now.
+
+    country, prefix: of the number it went to, None for an e-mail. receipt_at: when it arrived, or
+    when that it did not was told; receipt_status `unknown` means that nobody told anything.
+    waits: its receipt is still to come. code_at: where it carried a code, when that was typed
+    in (approved) or when its time was over.
+    """
+
+    attempt_id: str
+    channel: Channel
+    provider: str
+    country: str | None
+    prefix: str | None
+    started_at: float
+    finished_at: float | None
+    error_code: str | None
+    permanent: bool | None
+    scope: str | None
+    receipt_status: Status | None
+    receipt_at: float | None
+    waits: bool
+    approved_at: float | None = None
+    code_at: float | None = None
+
+
+class Experience(Protocol):
+    """What became known after *since* and until *until* (Unix seconds), in that order.
+
+    Each returns the newest *limit* at most, oldest first.
+    """
+
+    def failures(self, since: float, until: float, limit: int) -> Sequence[Tried]:
+        """Return tries that no provider took, by when they ended."""
+
+    def receipts(self, since: float, until: float, limit: int) -> Sequence[Tried]:
+        """Return tries with a receipt, by when it came; `unknown` is none."""
+
+    def silences(
+        self, channel: Channel, patience: float, since: float, until: float, limit: int
+    ) -> Sequence[Tried]:
+        """Return sent tries of *channel* whose receipt did not come within *patience* s.
+
+        By when that time was over; not those of providers that give no receipts.
+        """
+
+    def codes(self, since: float, until: float, limit: int) -> Sequence[Tried]:
+        """Return, by `code_at`, the try that each code counts for: typed in, or its time over.
+
+        That is the last that was sent before, and not `undelivered` before; codes that were
+        canceled, blocked or guessed at too often say nothing.
+        """
