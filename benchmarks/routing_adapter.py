@@ -76,11 +76,12 @@ class Adapter:
         self.numbers: dict[str, str] = {}
 
     def rank(self, context: Any, now: float, candidates: Sequence[Any]) -> list[str]:
+        """Return the arms, best first."""
         self.now = now
         options = [self._option(c) for c in candidates]
         # Where the agent waits for a place under a limit, the simulator answers 429.
         options = [o for o in options if not o.wait] or options
-        message = self._message(context, any(c.channel == "email" for c in candidates))
+        message = self._message(context, has_email=any(c.channel == "email" for c in candidates))
         tried = list(self.tried.get(context.message_id, {}).values())
         decision = route.decide(
             message,
@@ -105,7 +106,7 @@ class Adapter:
             patience=c.ack_timeout,
         )
 
-    def _message(self, context: Any, has_email: bool) -> Message:
+    def _message(self, context: Any, *, has_email: bool) -> Message:
         number = self.numbers.get(context.country)
         if number is None:
             example = phonenumbers.example_number(context.country)
@@ -138,6 +139,7 @@ class Adapter:
         return policy
 
     def update(self, arm: str, context: Any, now: float, outcome: Any) -> None:
+        """Learn from what became known of one try."""
         self.now = now
         channel, provider = CHANNELS[arm.partition(":")[0]], arm.partition(":")[2]
         if outcome.status == "rate_limited":

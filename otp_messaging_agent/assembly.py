@@ -26,6 +26,7 @@ from .flow.dispatch import Dispatcher
 from .flow.enqueue import Bound, Codes, Intake
 from .flow.gate import Gate, limit_names
 from .flow.hear import Answers, Listener
+from .flow.learn import Learner
 from .flow.learned import Learned, Prior
 from .flow.verdict import Proof, Ways
 from .flow.verify import Verifier
@@ -55,6 +56,7 @@ class Parts:
     verifier: Verifier
     deliverer: Deliverer
     listener: Listener
+    learner: Learner
     dispatcher: Dispatcher
     links: Links
 
@@ -106,6 +108,8 @@ def build(config: Config, data_dir: Path) -> Parts:
     )
     deliverer = Deliverer(store, queue, ways, sending, clock, SystemRandom().random)
     listener = Listener(store, ways, deliverer.verdicts, _answers(config), clock)
+    learner = Learner(store, ways.learned, rules.media, clock)
+    owner = secrets.token_hex(4)
     return Parts(
         keys=keys,
         store=store,
@@ -116,7 +120,8 @@ def build(config: Config, data_dir: Path) -> Parts:
         verifier=Verifier(store, rules, codes, clock),
         deliverer=deliverer,
         listener=listener,
-        dispatcher=Dispatcher(store, intake, ways, listener, secrets.token_hex(4), clock),
+        learner=learner,
+        dispatcher=Dispatcher(store, intake, ways, listener, owner, clock, learner=learner),
         links=links,
     )
 

@@ -1,4 +1,4 @@
-"""What the one dispatching process does beside sending: lead, page, collect receipts, tidy."""
+"""What the one dispatching process does beside sending: lead, page, collect, learn, tidy."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from ..stores.base import Store
 from .enqueue import Intake
 from .gate import limit_names
 from .hear import Listener
+from .learn import Learner
 from .verdict import Ways
 
 LEASE = 10.0
 """Seconds a dispatcher that is not heard of keeps its office; dead on the same host: none."""
+
+LEARN = 1.0
+"""Seconds between two looks at what became known of tries."""
 
 TIDY = 3600.0
 KEPT = 86_400.0
@@ -41,6 +45,8 @@ class Dispatcher:
         listener: Listener,
         owner: str,
         clock: Callable[[], float],
+        *,
+        learner: Learner,
     ) -> None:
         self._store = store
         self._intake = intake
@@ -48,7 +54,8 @@ class Dispatcher:
         self._listener = listener
         self._owner = owner
         self._clock = clock
-        self._tidied = 0.0
+        self._learner = learner
+        self._tidied = self._learned = 0.0
         self.leading = False
 
     def tick(self) -> bool:
@@ -67,6 +74,7 @@ class Dispatcher:
         self._intake.waiting = self._store.waiting(self._intake.bound.max_waiting + 1)
         if self.leading:
             self._collect(now)
+            self._learn(now)
             self._tidy(now)
         return self.leading
 
@@ -87,6 +95,11 @@ class Dispatcher:
             self._listener.receipt(receipt)
         for joined in self._store.join_parked(now - PARKED):
             self._listener.joined(joined)
+
+    def _learn(self, now: float) -> None:
+        if now >= self._learned + LEARN:
+            self._learner.catch_up()
+            self._learned = now
 
     def _tidy(self, now: float) -> None:
         if now >= self._tidied + TIDY:

@@ -79,7 +79,8 @@ class Ways:
         if not proof.expected or to in proof.without:
             return None
         ranked = a.decision.get("ranked", ())
-        another = any(o["channel"] != a.channel.value for o in ranked)
+        way = a.channel.value, a.provider
+        another = any((o["channel"], o["provider"]) != way for o in ranked)
         if m.type in URGENT_TYPES and another and proof.fallback_after is not None:
             return now + proof.fallback_after
         return now + self.medium(a.channel).receipt_within

@@ -10,6 +10,7 @@ from otp_messaging_agent.flow.dispatch import Dispatcher
 from otp_messaging_agent.flow.enqueue import Bound, Codes, Intake
 from otp_messaging_agent.flow.gate import Gate
 from otp_messaging_agent.flow.hear import Answers, Listener
+from otp_messaging_agent.flow.learn import Learner
 from otp_messaging_agent.flow.learned import Learned
 from otp_messaging_agent.flow.validate import Rules
 from otp_messaging_agent.flow.verdict import Ways
@@ -140,8 +141,15 @@ class Stage:
         )
         answers = Answers(confirm=True, texts=TEXTS)
         self.listener = Listener(self.store, ways, self.deliverer.verdicts, answers, self.clock)
+        self.learner = Learner(self.store, ways.learned, MEDIA, self.clock)
         self.dispatcher = Dispatcher(
-            self.store, self.intake, ways, self.listener, "stage", self.clock
+            self.store,
+            self.intake,
+            ways,
+            self.listener,
+            "stage",
+            self.clock,
+            learner=self.learner,
         )
 
     def take(self, **fields):

@@ -23,7 +23,9 @@ def receipt(message_id, status, provider="main"):
 
 def other(on, owner="other"):
     """Return the dispatcher of another process on the same host over the same store."""
-    return Dispatcher(on.store, on.intake, on.ways, on.listener, owner, on.clock)
+    return Dispatcher(
+        on.store, on.intake, on.ways, on.listener, owner, on.clock, learner=on.learner
+    )
 
 
 def sent(on, **fields):
@@ -238,7 +240,7 @@ def test_tidying_is_done_once_an_hour(stage):
         missed=lambda _: [],
         forget_keys=calls.append,
     )
-    leader = Dispatcher(store, on.intake, on.ways, on.listener, "me", on.clock)
+    leader = Dispatcher(store, on.intake, on.ways, on.listener, "me", on.clock, learner=on.learner)
     for _ in range(8):
         leader.tick()
         on.clock.at += TIDY / 4
