@@ -164,10 +164,9 @@ class Message:
 class Attempt:
     """One send of one message on one channel by one provider.
 
-    `decision`: why this channel, as JSON (`flow.route.Decision.as_json`).
-    `receipt_by`: when a receipt is overdue; None = this provider gives none, or it came.
-    `parts`: what it was priced by; `duplicate`: another had arrived; `country`, `prefix`: of its
-    number, None for an e-mail.
+    `decision`: why this channel (`Decision.as_json`). `receipt_by`: when its receipt is overdue.
+    `parts`: what it was priced by; `duplicate`: another had arrived.
+    `country`, `prefix`: of its number, None for an e-mail.
     """
 
     id: str

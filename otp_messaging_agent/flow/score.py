@@ -48,6 +48,8 @@ OFF = 0.02
 """Share of phones that are off or out of coverage: every way to them fails together."""
 REFUSED = 2.0
 """Seconds until a provider says that a recipient has no such channel."""
+TRIES = 4
+"""Tries that a message gets in time, where `routing.max_attempts` does not say."""
 KNOWN = 0.7
 """Share of a channel's patience after which a failure is known, on average."""
 _BITS = 64
@@ -76,7 +78,7 @@ def adaptive(
             parts |= told | _standing(message, attempts, way.option, e, policy)
             parts["balance"] = -EQUAL * drawn[i]
         found.append(parts)
-    spare = _spare(message, attempts, ways, prospects, policy)
+    spare = _spare(message, attempts, prospects, policy)
     stop = policy.rules(message.type).stop
     for i in spare:
         found[i]["spare"] = -SPARE
@@ -89,17 +91,21 @@ def adaptive(
 def _spare(
     message: Message,
     attempts: Sequence[Attempt],
-    ways: Sequence[Open],
     prospects: Mapping[int, Prospect],
     policy: Policy,
 ) -> set[int]:
     """Return which of the ways that evidence ranks are not worth one of the tries left."""
-    tries = len({ways[i].option.channel for i in prospects})
-    if policy.max_attempts is not None:
-        tries = policy.max_attempts - len(attempts)
+    tries = TRIES if policy.max_attempts is None else policy.max_attempts - len(attempts)
     indices = list(prospects)
     chosen = worthwhile(list(prospects.values()), policy.worth[message.priority], tries)
-    return set(prospects) - {indices[c] for c in chosen}
+    taken = [prospects[indices[c]] for c in chosen]
+    return {i for i, p in prospects.items() if not any(_alike(p, t) for t in taken)}
+
+
+def _alike(a: Prospect, b: Prospect) -> bool:
+    """Whether *a* is as good as *b*, so that the load is shared."""
+    costs = abs(math.log10(max(a.cost, _LEAST) / max(b.cost, _LEAST)))
+    return costs <= EQUAL and abs(math.log10(a.success / b.success)) <= EQUAL
 
 
 DOES_NOT_PAY = "costs more than it brings"

@@ -102,8 +102,7 @@ def country(number: str) -> str | None:
     return region if region in phonenumbers.SUPPORTED_REGIONS else None
 
 
-PREFIX_DIGITS = 3
-"""Digits of the national number in a prefix: an area or a range of a mobile network."""
+PREFIX_DIGITS = 3  # of the national number: an area, or a range of a mobile network
 
 
 @lru_cache(maxsize=16_384)
