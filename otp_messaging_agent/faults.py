@@ -85,6 +85,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "model_type": _always("must be a JSON object"),
     "enum": _one_of,
     "literal_error": _one_of,
+    "greater_than": lambda ctx: f"must be greater than {ctx['gt']:g}",
     "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
     "less_than_equal": lambda ctx: f"must be at most {ctx['le']}",
     "string_too_short": _length("at least", "min_length"),

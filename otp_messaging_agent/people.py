@@ -1,4 +1,4 @@
-"""What an agent does with what people want and write: opt-outs, inbound messages, webhooks."""
+"""What an agent is told beside messages: opt-outs, replies, webhooks, the sandbox's outages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from .desk import Desk
 from .errors import Fault, IdempotencyConflict, InvalidRequest, NotFound
 from .flow import validate
 from .ids import Ids
+from .inbox import Outage
 from .message import Channel, MessageType
+from .outage import OutageList, OutageRequest, OutageView
 from .providers.base import Callback
 from .request import OptOutRequest
 from .stores.base import KeyReused, Once, OptOut, Replay
@@ -87,6 +89,40 @@ class People(Desk):
             messages=[view.InboundView.of(n, i) for n, i in found],
             next_cursor=found[-1][0] if len(found) == limit else None,
         )
+
+    # ------------------------------------------------------------- outages
+
+    def set_outage(self, provider: str, request: OutageRequest) -> OutageView:
+        """Let a provider of the sandbox fail; whoever dispatches sees it within a second.
+
+        Replaces what stands of the same provider and channel. Raises NotFound for a name that no
+        provider of the sandbox has, InvalidRequest for a channel on which it has none.
+        """
+        options = self._parts.ways.options
+        named = {o.channel for o in options if (o.vendor, o.provider) == ("sandbox", provider)}
+        if not named:
+            msg = "no provider of the sandbox has this name"
+            raise NotFound(msg)
+        if request.channel is not None and request.channel not in named:
+            on = ", ".join(sorted(named))
+            raise InvalidRequest([Fault(("channel",), f"the provider is on {on} only")])
+        now = time.time()
+        outage = Outage(
+            provider, request.mode, now + 60 * request.minutes, request.share, request.channel
+        )
+        self._parts.store.put_outage(outage, now)
+        return OutageView.of(outage)
+
+    def end_outage(self, provider: str) -> None:
+        """Let a provider work again, on every channel; NotFound where no outage of it stands."""
+        if not self._parts.store.end_outages(provider, time.time()):
+            msg = "no outage of this provider stands"
+            raise NotFound(msg)
+
+    def outages(self) -> OutageList:
+        """Return the outages that stand now."""
+        found = self._parts.store.outages(time.time())
+        return OutageList(outages=[OutageView.of(o) for o in found])
 
 
 def _view(o: OptOut) -> view.OptOutView:

@@ -14,6 +14,8 @@ from otp_messaging_agent import Channel, IntelligentOTPAgent, plugins
 from otp_messaging_agent.config import Config
 from otp_messaging_agent.config.sending import ChannelConfig
 from otp_messaging_agent.flow import route
+from otp_messaging_agent.inbox import OutageMode
+from otp_messaging_agent.outage import OutageRequest
 from otp_messaging_agent.providers import sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -116,6 +118,19 @@ def test_the_config_samples_of_the_configuration_load(monkeypatch):
         monkeypatch.setenv(name, key.decode() if name.endswith("PRIVATE_KEY") else "AC0")
     configs = [IntelligentOTPAgent(json.loads(sample)).config for sample in samples]
     assert any(len(c.provider_settings) > 1 for c in configs[0].channels.values())
+
+
+def test_the_config_sample_of_an_outage_loads_and_its_provider_can_be_made_to_fail(tmp_path):
+    [sample] = blocks((ROOT / "docs/delivery.md").read_text(), "json")
+    with IntelligentOTPAgent(json.loads(sample), tmp_path / "data") as agent:
+        told = agent.set_outage("main", OutageRequest(mode="reject"))
+        assert agent.outages().outages == [told]
+
+
+def test_every_field_and_mode_of_an_outage_is_described():
+    text = (ROOT / "docs/delivery.md").read_text()
+    assert not [f for f in OutageRequest.model_fields if f"| `{f}` |" not in text]
+    assert not [m for m in OutageMode if f"`{m}`:" not in text]
 
 
 @pytest.mark.parametrize("channel", list(Channel), ids=str)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask_openapi3 import OpenAPI
 
-from . import access, consent, errors, messages, pages, send, service, webhooks
+from . import access, consent, errors, messages, outages, pages, send, service, webhooks
 from .document import INFO
 from .endpoint import Id
 from .headers import Headers
@@ -30,7 +30,7 @@ def create_app(agent: IntelligentOTPAgent) -> OpenAPI:
     app.url_map.converters["id"] = Id
     app.before_request(access.guard)
     errors.install(app)
-    for part in (send, messages, consent, webhooks, service, pages):
+    for part in (send, messages, consent, outages, webhooks, service, pages):
         app.register_api(part.api)
     app.wsgi_app = Headers(app.wsgi_app)  # type: ignore[method-assign]
     return app

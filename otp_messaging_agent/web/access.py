@@ -50,6 +50,9 @@ RULES: Mapping[str, Rule] = {
     "consent.list_inbound": Rule.READ,
     "consent.unsubscribe_page": Rule.OPEN,  # by the link's own secret
     "consent.unsubscribe": Rule.OPEN,
+    "outages.set_outage": Rule.ADMIN,
+    "outages.end_outage": Rule.ADMIN,
+    "outages.list_outages": Rule.READ,
     "webhooks.status": Rule.OPEN,  # by the vendor's signature
     "webhooks.inbound": Rule.OPEN,
     "service.metrics": Rule.READ,

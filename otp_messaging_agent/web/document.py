@@ -12,7 +12,7 @@ from flask_openapi3 import Info, OpenAPI
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from .. import answer, lookup, request, view
+from .. import answer, lookup, outage, request, view
 from .access import is_open
 from .errors import PROBLEM, Problem
 
@@ -93,6 +93,12 @@ class OptOutPath(BaseModel):
     opt_out_id: str = Field(description="`opt_out_id` of the answer that took or listed it.")
 
 
+class ProviderPath(BaseModel):
+    """Names a configured provider."""
+
+    provider: str = Field(description="The name it has in the configuration.")
+
+
 class Health(BaseModel):
     """The process answers."""
 
@@ -129,6 +135,7 @@ _TAKEN: tuple[type[BaseModel], ...] = (
     request.MessageRequest,
     lookup.PersonSearch,
     request.OptOutRequest,
+    outage.OutageRequest,
     BulkRequest,
     Problem,
 )
@@ -146,6 +153,8 @@ _GIVEN: tuple[type[BaseModel], ...] = (
     view.OptOutView,
     view.OptOutPage,
     view.InboundPage,
+    outage.OutageView,
+    outage.OutageList,
     Health,
     Ready,
     Metrics,

@@ -117,6 +117,27 @@ def reads(
     return register
 
 
+def sets(
+    api: APIBlueprint,
+    path: str,
+    names: type[BaseModel],
+    model: type[BaseModel],
+    answer: type[BaseModel],
+) -> Register:
+    """Register `view(agent, id, model)` as PUT of the thing that *names* names."""
+
+    def register(view: View) -> View:
+        def handler(**where: str) -> Response:
+            asked = body.as_model(model, *body.read())
+            return respond(view(agent(), *where.values(), asked))
+
+        _document(handler, view, path=names, body=model)
+        api.put(path, **_told(view, 200, answer, 404, *_READING, 503))(handler)
+        return view
+
+    return register
+
+
 def removes(api: APIBlueprint, path: str, names: type[BaseModel]) -> Callable[..., Any]:
     """Register `view(agent, id)` as DELETE of the thing that *names* names."""
 

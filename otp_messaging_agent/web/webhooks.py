@@ -8,22 +8,15 @@ from urllib.parse import parse_qsl
 
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, Field
 
 from ..providers.base import Callback
-from .document import responses
+from .document import ProviderPath, responses
 from .endpoint import agent
 from .errors import Malformed
 
 api = APIBlueprint(
     "webhooks", __name__, abp_tags=[Tag(name="Webhooks", description="For providers.")]
 )
-
-
-class ProviderPath(BaseModel):
-    """Names a configured provider."""
-
-    provider: str = Field(description="The name it has in the configuration.")
 
 
 _ANSWERS: dict[str | int, Any] = responses(200, None, 400, 404, 413, 503)

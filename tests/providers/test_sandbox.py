@@ -1,14 +1,17 @@
 """The sandbox makes every outcome happen, by the recipient's number, through the whole agent."""
 
 import time
+from dataclasses import replace
 
 import pytest
 import time_machine
 
 from otp_messaging_agent import IntelligentOTPAgent, MessageRequest, config
-from otp_messaging_agent.errors import SendError
+from otp_messaging_agent.errors import Scope, SendError
 from otp_messaging_agent.flow import verdict
-from otp_messaging_agent.message import Channel, MessageType, Status
+from otp_messaging_agent.inbox import Outage, OutageMode
+from otp_messaging_agent.message import Channel, MessageType, Receipt, Status
+from otp_messaging_agent.outage import OutageRequest
 from otp_messaging_agent.providers import sandbox
 from otp_messaging_agent.providers.base import Context, Outgoing
 
@@ -149,11 +152,12 @@ def test_every_magic_number_is_one_that_is_taken_in_and_said_to_be_magic():
 class Recorded:
     """An inbox and a clock that only remember."""
 
-    def __init__(self):
-        self.slept, self.entries = [], []
+    def __init__(self, *standing):
+        self.slept, self.entries, self.looks = [], [], []
+        self.standing, self.now = standing, 1000.0
 
     def provider(self, **settings):
-        context = Context("box", self, lambda: 1000.0, self.slept.append)
+        context = Context("box", self, lambda: self.now, self.slept.append)
         return sandbox.make(sandbox.Settings(**settings), context)
 
     def put_inbox(self, entry):
@@ -162,9 +166,18 @@ class Recorded:
     def inbox_entry(self, entry_id):
         return next((e for e in self.entries if e.id == entry_id), None)
 
+    def due_receipts(self, provider, now):
+        due = [e for e in self.entries if e.receipt_due is not None and e.receipt_due <= now]
+        self.entries = [replace(e, receipt_due=None) if e in due else e for e in self.entries]
+        return due
 
-def outgoing(to=PLAIN, number=1):
-    return Outgoing(f"msg_1.{number}", "msg_1", Channel.SMS, MessageType.ALERT, to, "hello")
+    def outages(self, now):
+        self.looks.append(now)
+        return self.standing
+
+
+def outgoing(to=PLAIN, number=1, channel=Channel.SMS):
+    return Outgoing(f"msg_1.{number}", "msg_1", channel, MessageType.ALERT, to, "hello")
 
 
 def test_a_send_takes_as_long_as_configured_and_never_longer_than_allowed(monkeypatch):
@@ -214,3 +227,124 @@ def test_what_is_delivered_is_what_was_sent():
     assert (entry.id, entry.message_id, entry.provider) == ("msg_1.1", "msg_1", "box")
     assert (entry.to, entry.content, entry.at) == (PLAIN, "hello", 1000)
     assert (sent.provider_message_id, sent.status) == ("msg_1.1", Status.DELIVERED)
+
+
+# ------------------------------------------------------------------ outages
+
+REJECT, FAIL, SILENT = OutageMode
+
+
+def outage(mode, *, name="box", **fields):
+    return Outage(name, mode, **{"until": 2000.0, **fields})
+
+
+def met(provider, out):
+    """Return the status that a send ends with, or the code of its error."""
+    try:
+        return provider.send(out, timeout=1).status.value
+    except SendError as e:
+        return e.code
+
+
+def test_what_is_rejected_can_be_tried_again_and_was_not_sent():
+    box = Recorded(outage(REJECT))
+    provider = box.provider()
+    with pytest.raises(SendError) as caught:
+        provider.send(outgoing(), timeout=1)
+    error = caught.value
+    assert (error.code, error.scope) == ("provider_unavailable", Scope.PROVIDER)
+    assert (error.permanent, error.ambiguous) == (False, False)
+    assert box.entries == []
+    assert provider.lookup(outgoing(), since=0, timeout=1) is None
+
+
+def test_what_fails_is_taken_and_its_receipt_blames_the_provider():
+    box = Recorded(outage(FAIL))
+    provider = box.provider()
+    assert met(provider, outgoing()) == "sent"
+    assert list(provider.poll(1001.9)) == []
+    (told,) = provider.poll(1002.0)
+    assert (told.provider, told.provider_message_id, told.at) == ("box", "msg_1.1", 1002)
+    assert (told.status, told.scope) == (Status.UNDELIVERED, "provider")
+    assert told.error_code == "undelivered"
+    assert list(provider.poll(1003.0)) == []
+    assert provider.lookup(outgoing(), since=0, timeout=1).status is Status.SENT
+
+
+def test_what_is_met_with_silence_is_taken_and_never_told_of_again():
+    box = Recorded(outage(SILENT))
+    provider = box.provider()
+    assert met(provider, outgoing()) == "sent"
+    assert list(provider.poll(10**9)) == []
+    (entry,) = box.entries
+    assert (entry.receipt_status, entry.receipt_due) == (None, None)
+    assert provider.lookup(outgoing(), since=0, timeout=1).status is Status.SENT
+
+
+@pytest.mark.parametrize("mode", list(OutageMode), ids=str)
+@pytest.mark.parametrize("number", NUMBERS[1:])
+def test_a_magic_recipient_behaves_as_ever(number, mode):
+    ever, amid = Recorded(), Recorded(outage(mode))
+    for tries in (1, 2):
+        out = outgoing(number, tries)
+        assert met(amid.provider(), out) == met(ever.provider(), out)
+    assert amid.entries == ever.entries
+    told = list(amid.provider().poll(1010.0))
+    assert told == list(ever.provider().poll(1010.0))
+    assert all(t == Receipt("box", t.provider_message_id, t.status, 1010.0) for t in told)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_share_is_hit_and_always_the_same_one(share):
+    def hit():
+        provider = Recorded(outage(REJECT, share=share)).provider()
+        return [n for n in range(2000) if met(provider, outgoing(number=n)) != "delivered"]
+
+    assert len(hit()) / 2000 == pytest.approx(share, abs=0.04)
+    assert hit() == hit()
+
+
+def test_an_outage_hits_its_provider_and_channel_alone_and_goes_before_one_of_all():
+    others = Recorded(outage(REJECT, name="other"), outage(REJECT, channel=Channel.CALL))
+    assert met(others.provider(), outgoing()) == "delivered"
+    both = Recorded(outage(REJECT), outage(SILENT, channel=Channel.SMS)).provider()
+    assert met(both, outgoing()) == "sent"
+    assert met(both, outgoing(channel=Channel.CALL)) == "provider_unavailable"
+
+
+def test_it_looks_once_a_second_and_again_where_the_clock_was_set_back():
+    box = Recorded()
+    provider = box.provider()
+    for at in (1000.0, 1000.0, 1000.9, 1001.0, 1001.5, 990.0, 990.5):
+        box.now = at
+        provider.send(outgoing(), timeout=1)
+    assert box.looks == [1000, 1001, 990]
+
+
+def test_an_outage_ends_at_its_time_even_between_two_looks():
+    box = Recorded(outage(REJECT, until=1000.5))
+    provider = box.provider()
+    assert met(provider, outgoing()) == "provider_unavailable"
+    box.now = 1000.5
+    assert met(provider, outgoing()) == "delivered"
+    assert box.looks == [1000]
+
+
+def test_an_outage_ordered_elsewhere_is_met_by_who_sends(tmp_path, monkeypatch):
+    monkeypatch.setitem(sandbox.OUTAGES, FAIL, (Status.UNDELIVERED, SOON))
+    folder = tmp_path / "data"
+    with IntelligentOTPAgent(CONFIG, folder) as asked, IntelligentOTPAgent(CONFIG, folder) as sends:
+        asked.set_outage("sandbox", OutageRequest(mode="fail", channel="SMS"))
+        asked.set_outage("sandbox", OutageRequest(mode="reject", channel="WhatsApp"))
+        sends.start_processing()
+        wanted = MessageRequest(phone_number=PLAIN, content="hello", preferred_channel="SMS")
+        made = asked.send_message(wanted).message_id
+        until(lambda: asked.get_message(made).status == "delivered")
+        tries = asked.get_message(made).attempts
+    assert [(a.channel.value, a.error_code) for a in tries] == [
+        ("SMS", "undelivered"),
+        ("WhatsApp", "provider_unavailable"),
+        ("WhatsApp", "provider_unavailable"),
+        ("Call", None),
+    ]
+    assert (tries[0].outcome, tries[0].receipt_status) == ("sent", "undelivered")

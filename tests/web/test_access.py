@@ -26,6 +26,15 @@ def test_what_is_open_to_everybody(app):
     assert not access.is_open("send.unheard_of")
 
 
+def test_only_who_may_all_makes_the_sandbox_fail():
+    rules = {e: rule for e, rule in access.RULES.items() if e.startswith("outages.")}
+    assert rules == {
+        "outages.set_outage": access.Rule.ADMIN,
+        "outages.end_outage": access.Rule.ADMIN,
+        "outages.list_outages": access.Rule.READ,
+    }
+
+
 def test_a_route_without_a_rule_is_refused(client, monkeypatch):
     rules = {k: v for k, v in access.RULES.items() if k != "service.metrics"}
     monkeypatch.setattr(access, "RULES", rules)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ...inbox import Inbox
+from ...inbox import Inbox, Outages
 from ...message import Channel, Receipt
 from .archive import Archive, Figures, Search
 from .consent import Blocked, Consent, Letters, OptOut
@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 
-class Store(Intake, Dispatch, Archive, Consent, Letters, Experience, Inbox, Protocol):
+class Store(Intake, Dispatch, Archive, Consent, Letters, Experience, Inbox, Outages, Protocol):
     """All of it, with a life: made closed, opened once, closed once."""
 
     def open(self) -> None:

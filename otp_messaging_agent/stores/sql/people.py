@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import NotRunning, StoreUnavailable
-from ...inbox import InboxEntry
+from ...inbox import InboxEntry, Outage
 from ...message import Channel, Inbound, Message
 from ...safety.encryption import Keyring
 from ..base import Blocked, KeyReused, Once, OptOut, Replay
-from . import consent, engine, inbox, prepare, rows
+from . import consent, engine, inbox, outages, prepare, rows
 from .counters import Pending
 from .recent import Recent
 from .writer import Writer
@@ -138,3 +138,15 @@ class People:
             return []
         found = self._writer.call(inbox.take_due, (provider, now))
         return [rows.inbox_entry(r, self._keys) for r in found]
+
+    def outages(self, now: float) -> list[Outage]:
+        """Return what stands at *now*, of every provider."""
+        return self._read(outages.standing, now)
+
+    def put_outage(self, outage: Outage, now: float) -> None:
+        """Keep *outage* in place of an earlier one of the same provider and channel."""
+        self._writer.call(outages.put, (outage, now))
+
+    def end_outages(self, provider: str, now: float) -> int:
+        """Drop what stands of *provider* at *now*; return how many."""
+        return self._writer.call(outages.end, (provider, now))
