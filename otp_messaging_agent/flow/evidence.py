@@ -50,6 +50,7 @@ class Sums(NamedTuple):
 
 
 NONE = Sums()
+_sums = Sums._make  # much quicker than the constructor, and read hundreds of times a decision
 
 
 def faded(s: Sums, now: float, half_life: float) -> Sums:
@@ -59,16 +60,19 @@ def faded(s: Sums, now: float, half_life: float) -> Sums:
         return s
     long, minutes = 0.5 ** (age / half_life), 0.5 ** (age / HEALTH_HALF_LIFE)
     pace = 0.5 ** (age / PACE_HALF_LIFE)
-    return Sums(
-        now,
-        s.tries * long,
-        s.arrived * long,
-        s.expected * minutes,
-        s.real * minutes,
-        s.timed * pace,
-        s.seconds * pace,
-        s.asked * long,
-        s.confirmed * long,
+    _, tries, arrived, expected, real, timed, seconds, asked, confirmed = s
+    return _sums(
+        (
+            now,
+            tries * long,
+            arrived * long,
+            expected * minutes,
+            real * minutes,
+            timed * pace,
+            seconds * pace,
+            asked * long,
+            confirmed * long,
+        )
     )
 
 
@@ -79,27 +83,26 @@ def added(a: Sums, b: Sums, half_life: float) -> Sums:
     return Sums(late, *(x + y for x, y in zip(old[1:], new[1:], strict=True)))
 
 
-def share(prior: float, levels: Sequence[Sums], weight: float) -> float:
-    """Return the share that arrives, by the levels from the widest to the nearest."""
+def reached(prior: float, levels: Sequence[Sums]) -> float:
+    """Return the share of recipients who have a channel; levels are faded, the widest first."""
     for s in levels:
-        prior = (weight * prior + s.arrived) / (weight + s.tries)
+        prior = (REACHES * prior + s.arrived) / (REACHES + s.tries)
     return prior
 
 
-def health(levels: Sequence[Sums]) -> float:
-    """Return real over expected arrivals of the last minutes, 1 at most."""
-    well, weight = 1.0, DOUBT
-    for s in levels:
-        well = min(1.0, (weight * well + s.real) / (weight + s.expected))
-        weight = SURE
-    return max(SICKEST, well)
+def weighed(rate: float, seconds: float, levels: Sequence[Sums]) -> tuple[float, float, float]:
+    """Return the share that arrives, the health of the last minutes and the seconds it takes.
 
-
-def seconds(prior: float, levels: Sequence[Sums]) -> float:
-    """Return the seconds until one arrives."""
+    rate, seconds: what the channel promises; levels: faded, the widest first. Health is real
+    over expected arrivals, 1 at most.
+    """
+    well, doubt = 1.0, DOUBT
     for s in levels:
-        prior = (PACED * prior + s.seconds) / (PACED + s.timed)
-    return prior
+        rate = (LEVEL * rate + s.arrived) / (LEVEL + s.tries)
+        seconds = (PACED * seconds + s.seconds) / (PACED + s.timed)
+        well = min(1.0, (doubt * well + s.real) / (doubt + s.expected))
+        doubt = SURE
+    return rate, max(SICKEST, well), seconds
 
 
 def trust(own: Sequence[Sums], every: Sequence[Sums]) -> float:

@@ -171,13 +171,13 @@ class Outlook:
         """Return what is to be expected of one way."""
         prior = self._learned.prior(channel)
         own = self._sums((channel.value, provider))
-        every = self._sums(_CODES) if own[0].asked else ()
+        rate, health, seconds = evidence.weighed(prior.reliability, prior.latency, own)
         return Estimate(
-            reach=evidence.share(REACHED, self._reached(channel), evidence.REACHES),
-            rate=evidence.share(prior.reliability, own, evidence.LEVEL),
-            health=evidence.health(own),
-            trust=evidence.trust(own, every),
-            seconds=evidence.seconds(prior.latency, own),
+            reach=evidence.reached(REACHED, self._reached(channel)),
+            rate=rate,
+            health=health,
+            trust=evidence.trust(own, self._sums(_CODES)) if own[0].asked else 1.0,
+            seconds=seconds,
             trials=own[min(1, len(own) - 1)].tries,
         )
 

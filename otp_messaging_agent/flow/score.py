@@ -41,6 +41,7 @@ CROWDED = 20.0
 TRIED = 25.0
 EQUAL = 0.01
 """Costs per success that differ by some 2 % (in powers of ten: 0.01) are equal."""
+_ALIKE = 10**EQUAL
 FULL = 0.8
 """Share of a rate limit that messages below HIGH leave the rest of to urgent ones."""
 FAILING = 0.5
@@ -75,7 +76,8 @@ def adaptive(
         else:
             e = outlook.of(way.option.channel, way.option.provider)
             prospects[i], told = _prospect(message, way, e, off, policy)
-            parts |= told | _standing(message, attempts, way.option, e, policy)
+            parts.update(told)
+            parts.update(_standing(message, attempts, way.option, e, policy))
             parts["balance"] = -EQUAL * drawn[i]
         found.append(parts)
     spare = _spare(message, attempts, prospects, policy)
@@ -96,16 +98,20 @@ def _spare(
 ) -> set[int]:
     """Return which of the ways that evidence ranks are not worth one of the tries left."""
     tries = TRIES if policy.max_attempts is None else policy.max_attempts - len(attempts)
-    indices = list(prospects)
-    chosen = worthwhile(list(prospects.values()), policy.worth[message.priority], tries)
-    taken = [prospects[indices[c]] for c in chosen]
-    return {i for i, p in prospects.items() if not any(_alike(p, t) for t in taken)}
+    indices, given = list(prospects), list(prospects.values())
+    chosen = worthwhile(given, policy.worth[message.priority], tries)
+    spare = set(range(len(given))).difference(chosen)
+    return {indices[i] for i in spare if not any(_alike(given[i], given[c]) for c in chosen)}
 
 
 def _alike(a: Prospect, b: Prospect) -> bool:
-    """Whether *a* is as good as *b*, so that the load is shared."""
-    costs = abs(math.log10(max(a.cost, _LEAST) / max(b.cost, _LEAST)))
-    return costs <= EQUAL and abs(math.log10(a.success / b.success)) <= EQUAL
+    """Whether both are as good, so that they share the load."""
+    return (
+        b.cost <= a.cost * _ALIKE
+        and a.cost <= b.cost * _ALIKE
+        and b.success <= a.success * _ALIKE
+        and a.success <= b.success * _ALIKE
+    )
 
 
 DOES_NOT_PAY = "costs more than it brings"
