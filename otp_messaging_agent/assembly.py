@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -17,30 +17,24 @@ from pydantic import ValidationError
 
 from . import plugins, prices
 from .channels.base import Medium
-from .config import OURS, Config
+from .config import Config
 from .errors import ConfigError
 from .faults import invalid
-from .flow import validate, way
+from .flow import validate
 from .flow.deliver import Deliverer, Sending
 from .flow.dispatch import Dispatcher
 from .flow.enqueue import Bound, Codes, Intake
-from .flow.gate import Gate, limit_names
 from .flow.hear import Answers, Listener
 from .flow.learn import Learner
-from .flow.learned import Learned, Prior
-from .flow.verdict import Proof, Ways
+from .flow.verdict import Ways
 from .flow.verify import Verifier
 from .message import Channel
-from .providers.base import Context, Provider
 from .queues.base import Queue
-from .retry import RetryPolicy
-from .safety.breaker import Breaker
 from .safety.consent import Wish
 from .safety.encryption import Keyring
 from .safety.links import Links
-from .safety.pace import Pace
-from .safety.spend import Spend
 from .stores.base import Limits, Store
+from .ways import make_ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +92,7 @@ def build(config: Config, data_dir: Path) -> Parts:
     )
     queue: Queue = plugins.load("queues", config.queue.use).make(config.queue.max_tickets)
     rules = _rules(config)
-    ways = _ways(config, rules, store)
+    ways = make_ways(config, rules, store)
     codes = _codes(config, keys)
     bound = Bound(config.queue.max_waiting, config.queue.retry_after_seconds)
     intake = Intake(store, queue, rules, codes, bound, clock)
@@ -155,84 +149,6 @@ def _rules(config: Config) -> validate.Rules:
         quiet_end=quiet.end,
         stop_types=frozenset(config.consent.stop_types),
     )
-
-
-def _ways(config: Config, rules: validate.Rules, store: Store) -> Ways:
-    table = prices.load(Path(config.prices.file)) if config.prices.file else prices.load()
-    options: list[way.Option] = []
-    providers: dict[tuple[Channel, str], Provider] = {}
-    limits: dict[str, int] = {}
-    for channel, medium in rules.media.items():
-        c = config.channels[channel]
-        entries = [given for _, given in c.provider_settings]
-        for index, given in enumerate(entries):
-            vendor, name = given["provider"], given.get("name", given["provider"])
-            providers[channel, name] = _provider(config, store, given)
-            cost = given.get("cost_per_message", c.cost_per_message)
-            option = way.Option(channel, name, medium, cost, index, len(entries))
-            options.append(replace(option, vendor=vendor, prices=table))
-            by_channel, by_provider = limit_names(channel, name)
-            limits[by_provider] = given.get("rate_limit_per_minute", 0)
-            limits[by_channel] = c.rate_limit_per_minute or 0
-    clock = time.time
-    resting = config.breaker
-    gate = Gate(
-        Pace({name: n for name, n in limits.items() if n}),
-        Breaker(resting.failures, resting.rest_seconds, clock),
-        Spend(config.spend.max_per_day, rules.zone, clock),
-    )
-    return Ways(
-        options,
-        providers,
-        _policy(config, rules),
-        _learned(rules),
-        gate,
-        clock,
-        _proof(config, rules),
-    )
-
-
-def _learned(rules: validate.Rules) -> Learned:
-    return Learned({c: Prior(m.reliability, m.latency) for c, m in rules.media.items()})
-
-
-def _provider(config: Config, store: Store, given: Mapping[str, Any]) -> Provider:
-    vendor = given["provider"]
-    module = plugins.load("providers", vendor)
-    name = given.get("name", vendor)
-    context = Context(name, store, time.time, time.sleep, config.server.public_url)
-    own = {key: value for key, value in given.items() if key not in OURS}
-    provider: Provider = module.make(module.Settings(**own), context)
-    return provider
-
-
-def _policy(config: Config, rules: validate.Rules) -> way.Policy:
-    retry, spend = config.retry_config, config.spend
-    # What no day can pay for would wait for ever.
-    ceilings = (spend.max_per_message, spend.max_per_day)
-    return way.Policy(
-        config.priority_channel_mapping,
-        RetryPolicy(
-            retry.max_retries,
-            retry.exponential_backoff,
-            retry.base_delay_seconds,
-            retry.max_delay_seconds,
-        ),
-        rules.stop_types,
-        min((c for c in ceilings if c is not None), default=None),
-        config.otp.template.format(code="0" * config.otp.code_length, minutes=10, purpose="login"),
-    )
-
-
-def _proof(config: Config, rules: validate.Rules) -> dict[Channel, Proof]:
-    proof: dict[Channel, Proof] = {}
-    for channel, medium in rules.media.items():
-        c = config.channels[channel]
-        after = medium.fallback_after
-        if c.fallback_after_seconds is not None:
-            after = c.fallback_after_seconds or None
-        proof[channel] = Proof(c.receipts.expected, after, frozenset(c.receipts.none_in))
-    return proof
 
 
 def _codes(config: Config, keys: Keyring) -> Codes:

@@ -5,12 +5,14 @@ import pytest
 from otp_messaging_agent import IntelligentOTPAgent, config
 from otp_messaging_agent.assembly import build
 from otp_messaging_agent.errors import ConfigError
+from otp_messaging_agent.flow.learned import Kind, Lesson, Place
 from otp_messaging_agent.flow.verdict import Proof
-from otp_messaging_agent.message import Channel, MessageType
+from otp_messaging_agent.flow.way import HURRY, WORTH, Policy, TypeRules
+from otp_messaging_agent.message import Channel, MessageType, Priority
 
-from .flow.routes import MEDIA, message
+from .flow.routes import MEDIA, NOW, message
 
-SMS, CALL = Channel.SMS, Channel.CALL
+SMS, CALL, OTP = Channel.SMS, Channel.CALL, MessageType.OTP
 BOX = {"provider": "sandbox"}
 HEADER = "channel,provider,country,price,per,currency,source,as_of"
 
@@ -137,3 +139,56 @@ def test_where_no_receipts_are_to_be_expected(parts):
     ways = parts(channels=sms(receipts={"expected": False, "none_in": ["gb"]})).ways
     assert not ways.proof[SMS].expected
     assert ways.proof[SMS].without == {"GB"}
+
+
+# Routing
+
+
+def test_a_weight_is_that_of_the_entry_it_stands_in(parts):
+    first, second = {**BOX, "weight": 0.25}, {**BOX, "name": "second", "weight": 3}
+    others = [second, {**BOX, "name": "third"}]
+    ways = parts(channels=sms(api_config=first, providers=others)).ways
+    assert [o.weight for o in ways.options] == [0.25, 3, 1]
+    assert [o.weight for o in ways.now()] == [0.25, 3, 1]
+
+
+def test_what_is_not_said_of_routing_is_as_the_policy_has_it(parts):
+    policy = parts(channels=sms()).ways.policy
+    plain = Policy(policy.mapping, policy.retries)
+    assert (policy.adaptive, policy.evidence) == (plain.adaptive, plain.evidence) == (True, 10)
+    assert (policy.worth, policy.hurry) == (WORTH, HURRY)
+    assert (policy.max_attempts, policy.types) == (None, {})
+
+
+def test_the_policy_is_as_the_configuration_says(parts):
+    policy = parts(
+        channels=sms(),
+        routing={
+            "mode": "fixed",
+            "evidence": 3.5,
+            "worth": {"HIGH": 12},
+            "worthless_after_seconds": {"HIGH": 60, "LOW": 4},
+            "max_attempts": 5,
+        },
+    ).ways.policy
+    assert (policy.adaptive, policy.evidence, policy.max_attempts) == (False, 3.5, 5)
+    assert policy.worth == WORTH | {Priority.HIGH: 12}
+    assert policy.hurry == HURRY | {Priority.HIGH: 12 / 60, Priority.LOW: 0.04 / 4}
+
+
+def test_the_rules_of_a_type_are_as_the_configuration_says(parts):
+    otp = {"channels": ["sms", "call"], "max_cost": 0.05, "min_reliability": 0.9}
+    types = {"otp": {**otp, "stop_when_unprofitable": True}, "alert": {}}
+    policy = parts(channels=sms(), routing={"types": types}).ways.policy
+    assert policy.rules(OTP) == TypeRules(frozenset({SMS, CALL}), 0.05, 0.9, stop=True)
+    assert policy.rules(MessageType.ALERT) == TypeRules(frozenset())
+    assert policy.rules(MessageType.MARKETING) == TypeRules()
+
+
+@pytest.mark.parametrize(("given", "hours"), [({}, 6), ({"memory_hours": 0.5}, 0.5)])
+def test_what_was_learned_counts_half_after_so_many_hours(parts, given, hours):
+    learned = parts(channels=sms(), routing=given).ways.learned
+    place = Place("GB", "")
+    learned.add(Lesson(SMS, "sandbox", place, Kind.ARRIVED, NOW))
+    before, after = (learned.outlook(place, at).trials(SMS) for at in (NOW, NOW + hours * 3600))
+    assert (before, after) == (1, pytest.approx(0.5))

@@ -24,6 +24,8 @@ TWILIO = {
     "auth_token": "hunter2hunter2",
     "from_number": "+15005550006",
 }
+BOX = {"api_config": {"provider": "sandbox"}}
+WORTH = dict(zip(Priority, (1.0, 0.4, 0.15, 0.04), strict=True))
 
 
 def faults(source, environ=None, check=None):
@@ -39,6 +41,14 @@ def fault(source, environ=None, check=None):
 
 def sms(**keys):
     return {"channels": {"SMS": keys}}
+
+
+def routing(**keys):
+    return {"routing": keys}
+
+
+def of_otp(**keys):
+    return routing(types={"otp": keys})
 
 
 def env(path, value):
@@ -143,6 +153,37 @@ def test_defaults_of_sending():
     assert (part.fallback_after_seconds, part.cost_per_message) == (None, None)
 
 
+def test_defaults_of_routing():
+    given = load({}, environ={}).routing
+    assert (given.mode, given.evidence, given.memory_hours) == ("adaptive", 10, 6)
+    assert list(given.worth.items()) == list(WORTH.items())
+    assert list(given.worthless_after_seconds.items()) == list(
+        zip(Priority, (300, 1200, 36_000, 1_000_000), strict=True)
+    )
+    assert (given.max_attempts, given.types) == (None, {})
+    rules = load(of_otp(), environ={}).routing.types[MessageType.OTP]
+    assert (rules.channels, rules.max_cost, rules.min_reliability) == (None, None, 0)
+    assert rules.stop_when_unprofitable is False
+
+
+def test_a_map_of_priorities_keeps_the_defaults_of_those_it_does_not_name():
+    given = load(
+        routing(worth={"low": 9}, worthless_after_seconds={"High": 7, "LOW": None}), environ={}
+    ).routing
+    assert list(given.worth.values()) == [1, 0.4, 0.15, 9]
+    assert list(given.worthless_after_seconds.values()) == [300, 7, 36_000, 1_000_000]
+
+
+def test_a_second_of_delay_costs_what_a_delivery_is_worth_over_when_it_is_worth_nothing():
+    given = load(routing(worth={"HIGH": 6}, worthless_after_seconds={"LOW": 4}), environ={})
+    assert given.routing.hurry == {
+        Priority.CRITICAL: 1 / 300,
+        Priority.HIGH: 6 / 1200,
+        Priority.MEDIUM: 0.15 / 36_000,
+        Priority.LOW: 0.04 / 4,
+    }
+
+
 def test_null_is_as_if_it_were_not_there():
     given = {"workers": None, "otp": {"ttl_seconds": None}, "channels": {"SMS": None}, "log": None}
     assert load(given, environ={}) == load({}, environ={})
@@ -161,9 +202,16 @@ def test_words_are_read_in_any_case():
             "channels": {"sms": {"api_config": TWILIO}, Channel.CALL: {}, "WHATSAPP": {}},
             "priority_channel_mapping": {"critical": "email", Priority.LOW: Channel.SMS},
             "quiet_hours": {"message_types": ["Reminder"]},
+            "routing": {
+                "worth": {"hIGH": 2},
+                "types": {"OTP": {"channels": ["whatsAPP", Channel.SMS]}, MessageType.ALERT: {}},
+            },
         },
         environ={},
     )
+    assert config.routing.worth[Priority.HIGH] == 2
+    assert list(config.routing.types) == [MessageType.OTP, MessageType.ALERT]
+    assert config.routing.types[MessageType.OTP].channels == [Channel.WHATSAPP, Channel.SMS]
     assert list(config.channels) == [Channel.SMS, Channel.CALL, Channel.WHATSAPP]
     assert config.priority_channel_mapping == {
         Priority.CRITICAL: Channel.EMAIL,
@@ -212,6 +260,38 @@ def test_warnings():
     assert [w.split(":")[0] for w in quiet.warnings()] == ["quiet_hours.message_types"]
     off = {"message_types": ["otp"], "enabled": False}
     assert load({**DEFAULT, "quiet_hours": off}, environ={}).warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("channels", "warned"),
+    [
+        ({"SMS": BOX, "Email": {**BOX, "enabled": False}}, ["Email", "Call"]),
+        ({"SMS": BOX, "Call": {}}, ["Call"]),
+        ({"SMS": BOX, "Call": BOX}, []),
+        ({"SMS": BOX}, []),
+    ],
+    ids=["all off or absent", "no provider", "one is on", "every channel is allowed"],
+)
+def test_a_type_whose_channels_are_all_off_is_warned_of(channels, warned):
+    allowed = {"channels": warned or ["Email", "Call"]} if len(channels) > 1 else {}
+    config = load({"channels": channels, **routing(types={"Alert": allowed})}, environ={})
+    expected = "routing.types.alert.channels: none of them is on, so no message of this type"
+    assert [w.startswith(expected) for w in config.warnings()] == [True] * bool(warned)
+
+
+@pytest.mark.parametrize(
+    ("mode", "rules", "warned"),
+    [
+        ("fixed", {"min_reliability": 0.5}, True),
+        ("fixed", {"stop_when_unprofitable": True}, True),
+        ("fixed", {"channels": ["SMS"], "max_cost": 1, "min_reliability": 0}, False),
+        ("adaptive", {"min_reliability": 0.5, "stop_when_unprofitable": True}, False),
+    ],
+)
+def test_what_a_fixed_order_does_not_heed_is_warned_of(mode, rules, warned):
+    config = load({**DEFAULT, **routing(mode=mode, types={"otp": rules})}, environ={})
+    found = [w.split(":")[0] for w in config.warnings()]
+    assert found == ["routing.types.otp"] * warned
 
 
 # The file itself
@@ -295,6 +375,15 @@ def test_text_is_text(text):
         (sms(apiconfig={}), "channels.SMS.apiconfig", "api_config"),
         ({"otp": {"limits": {"sends_per_minute": 1}}}, "otp.limits.sends_per_minute", "sends_per_"),
         ({"priority_channel_mapping": {"URGENT": "SMS"}}, "priority_channel_mapping.URGENT", ""),
+        (routing(memory=6), "routing.memory", "memory_hours"),
+        (routing(worth={"URGENT": 1}), "routing.worth.URGENT", ""),
+        (
+            routing(worthless_after_seconds={"MEDIUN": 1}),
+            "routing.worthless_after_seconds.MEDIUN",
+            "MEDIUM",
+        ),
+        (routing(types={"opt": {}}), "routing.types.opt", "otp"),
+        (of_otp(channel=["SMS"]), "routing.types.otp.channel", "channels"),
         ({1: 2}, "1", ""),
     ],
 )
@@ -413,6 +502,41 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(source, path, neares
         ({"consent": {"stop_text": ""}}, "consent.stop_text", "must have at least 1 char"),
         ({"consent": {"start_text": "x" * 1601}}, "consent.start_text", "1600"),
         ({"consent": {"help_text": "YOUR_TEXT"}}, "consent.help_text", "placeholder left in"),
+        ({"routing": "adaptive"}, "routing", "valid dictionary"),
+        (routing(mode="learned"), "routing.mode", "'adaptive' or 'fixed' (is 'learned')"),
+        (routing(evidence=-1), "routing.evidence", "equal to 0 (is -1)"),
+        (routing(evidence="10"), "routing.evidence", "valid number (is '10')"),
+        (routing(memory_hours=0.09), "routing.memory_hours", "equal to 0.1 (is 0.09)"),
+        (routing(memory_hours=720.1), "routing.memory_hours", "equal to 720"),
+        (routing(memory_hours=math.inf), "routing.memory_hours", "must be a finite number"),
+        (routing(worth=1), "routing.worth", "valid dictionary"),
+        (routing(worth={"LOW": 0}), "routing.worth.LOW", "greater than 0 (is 0)"),
+        (routing(worth={"LOW": 1.1e9}), "routing.worth.LOW", "equal to 1000000000"),
+        (routing(worth={"low": True}), "routing.worth.LOW", "valid number (is true)"),
+        (
+            routing(worthless_after_seconds={"HIGH": 0.9}),
+            "routing.worthless_after_seconds.HIGH",
+            "equal to 1 (is 0.9)",
+        ),
+        (routing(worthless_after_seconds=[]), "routing.worthless_after_seconds", "dictionary"),
+        (routing(max_attempts=0), "routing.max_attempts", "equal to 1 (is 0)"),
+        (routing(max_attempts=101), "routing.max_attempts", "equal to 100"),
+        (routing(max_attempts=2.5), "routing.max_attempts", "integer (is 2.5)"),
+        (routing(types=["otp"]), "routing.types", "valid dictionary"),
+        (routing(types={"otp": "SMS"}), "routing.types.otp", "valid dictionary"),
+        (of_otp(channels=[]), "routing.types.otp.channels", "at least 1 item"),
+        (of_otp(channels="SMS"), "routing.types.otp.channels", "valid list"),
+        (of_otp(channels=["SMS", "Fax"]), "routing.types.otp.channels.1", "(is 'Fax')"),
+        (of_otp(channels=[None]), "routing.types.otp.channels.0", "'WhatsApp'"),
+        (of_otp(max_cost=0), "routing.types.otp.max_cost", "greater than 0"),
+        (of_otp(max_cost="0.05"), "routing.types.otp.max_cost", "valid number"),
+        (of_otp(min_reliability=-0.1), "routing.types.otp.min_reliability", "equal to 0"),
+        (of_otp(min_reliability=1.01), "routing.types.otp.min_reliability", "equal to 1"),
+        (
+            of_otp(stop_when_unprofitable=1),
+            "routing.types.otp.stop_when_unprofitable",
+            "boolean (is 1)",
+        ),
     ],
 )
 def test_a_value_that_is_not_allowed(source, path, allowed):
@@ -445,14 +569,31 @@ def test_good_values_at_the_edges():
                 "receipts": {"expected": False, "none_in": ["gb", "US"]},
                 "fallback_after_seconds": 0,
                 "providers": [
-                    {**TWILIO, "rate_limit_per_minute": 1, "cost_per_message": 0},
-                    {"provider": "x", "cost_per_message": 0.5, "rate_limit_per_minute": 9000},
+                    {**TWILIO, "rate_limit_per_minute": 1, "cost_per_message": 0, "weight": 1000},
+                    {
+                        "provider": "x",
+                        "cost_per_message": 0.5,
+                        "rate_limit_per_minute": 9000,
+                        "weight": 1e-9,
+                    },
                 ],
             }
         },
         "breaker": {"failures": 1000, "rest_seconds": 0.1},
         "spend": {"max_per_message": 0.0001, "max_per_day": 1},
         "consent": {"stop_types": [], "confirm": False, "stop_text": "x" * 1600},
+        "routing": {
+            "mode": "fixed",
+            "evidence": 0,
+            "memory_hours": 0.1,
+            "worth": {"LOW": 1e-9, "HIGH": 1_000_000_000},
+            "worthless_after_seconds": {"LOW": 1, "CRITICAL": 1e12},
+            "max_attempts": 100,
+            "types": {
+                "otp": {"channels": ["Call"], "max_cost": 1e-9, "min_reliability": 1},
+                "alert": {"min_reliability": 0, "stop_when_unprofitable": True},
+            },
+        },
     }
     config = load(given, environ={})
     receipts = config.channels[Channel.SMS].receipts
@@ -601,6 +742,12 @@ def test_a_doubled_dollar_is_no_reference():
         ("CONSENT__STOP_TEXT", "5", "consent.stop_text", "5"),
         ("CONSENT__STOP_TYPES", '["Marketing"]', "consent.stop_types", ["marketing"]),
         ("CONSENT__STOP_TYPES", "[]", "consent.stop_types", []),
+        ("ROUTING__MODE", "fixed", "routing.mode", "fixed"),
+        ("ROUTING__EVIDENCE", "0.5", "routing.evidence", 0.5),
+        ("ROUTING__MEMORY_HOURS", "720", "routing.memory_hours", 720),
+        ("ROUTING__WORTH__low", "5", "routing.worth", WORTH | {Priority.LOW: 5}),
+        ("ROUTING__WORTH", '{"high": 5}', "routing.worth", WORTH | {Priority.HIGH: 5}),
+        ("ROUTING__MAX_ATTEMPTS", "1", "routing.max_attempts", 1),
     ],
 )
 def test_every_value_can_come_from_the_environment(path, value, where, expected):
@@ -628,6 +775,7 @@ def test_a_providers_limit_and_cost_from_the_environment_are_numbers(place):
         **env(f"CHANNELS__SMS__{place}__PROVIDER", "x"),
         **env(f"CHANNELS__SMS__{place}__RATE_LIMIT_PER_MINUTE", "5"),
         **env(f"CHANNELS__SMS__{place}__COST_PER_MESSAGE", "0.25"),
+        **env(f"CHANNELS__SMS__{place}__WEIGHT", "2.5"),
         **env(f"CHANNELS__SMS__{place}__PORT", "25"),  # the provider's own: it reads that itself
     }
     ((_, given),) = load({}, environ=environ).channels[Channel.SMS].provider_settings
@@ -635,15 +783,31 @@ def test_a_providers_limit_and_cost_from_the_environment_are_numbers(place):
         "provider": "x",
         "rate_limit_per_minute": 5,
         "cost_per_message": 0.25,
+        "weight": 2.5,
         "port": "25",
     }
 
 
-def test_a_providers_limit_and_cost_may_be_references():
+def test_a_providers_limit_cost_and_weight_may_be_references():
     given = {**TWILIO, "rate_limit_per_minute": "${RATE}", "cost_per_message": "${COST}"}
-    config = load(sms(providers=[given]), environ={"RATE": "7", "COST": "0"})
+    environ = {"RATE": "7", "COST": "0", "WEIGHT": "0.5"}
+    config = load(sms(providers=[{**given, "weight": "${WEIGHT}"}]), environ=environ)
     entry = config.channels[Channel.SMS].providers[0]
     assert (entry["rate_limit_per_minute"], entry["cost_per_message"]) == (7, 0)
+    assert entry["weight"] == 0.5
+
+
+def test_what_one_message_type_may_do_can_come_from_the_environment():
+    environ = {
+        **env("ROUTING__TYPES__otp__CHANNELS__0", "sms"),
+        **env("ROUTING__TYPES__OTP__MAX_COST", "0.05"),
+        **env("ROUTING__TYPES__otp__MIN_RELIABILITY", "0.9"),
+        **env("ROUTING__TYPES__Marketing", '{"stop_when_unprofitable": true}'),
+    }
+    types = load({}, environ=environ).routing.types
+    otp, marketing = types[MessageType.OTP], types[MessageType.MARKETING]
+    assert (otp.channels, otp.max_cost, otp.min_reliability) == ([Channel.SMS], 0.05, 0.9)
+    assert marketing.stop_when_unprofitable
 
 
 @pytest.mark.parametrize("text", ["", "many", "0", "-1", "1.5", "true", "NaN", "1e400", "[5]"])
@@ -659,6 +823,16 @@ def test_what_is_no_cost_is_a_fault_wherever_it_comes_from(text):
     environ = env("CHANNELS__SMS__API_CONFIG__COST_PER_MESSAGE", text)
     assert fault(sms(api_config=TWILIO), environ) == (
         "channels.SMS.api_config.cost_per_message: must be a number of at least 0"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "heavy", "0", "-1", "1000.1", "true", "NaN", "Infinity", "1e400", "[5]"]
+)
+def test_what_is_no_weight_is_a_fault_wherever_it_comes_from(text):
+    environ = env("CHANNELS__SMS__PROVIDERS__0__WEIGHT", text)
+    assert fault(sms(providers=[TWILIO]), environ) == (
+        "channels.SMS.providers.0.weight: must be a number above 0, at most 1000"
     )
 
 
@@ -790,6 +964,10 @@ def test_a_bad_value_of_the_environment_is_named_by_its_key():
             for path in ["api_config.cost_per_message"]
             for n in (-0.1, False, "0.1", {})
         ),
+        *(
+            ({"api_config": {**TWILIO, "weight": n}}, "api_config.weight", "above 0, at most 1000")
+            for n in (0, -1, 1001, True, "3", [])
+        ),
     ],
 )
 def test_what_stands_beside_a_providers_own_settings(keys, path, text):
@@ -815,7 +993,12 @@ def test_each_providers_own_settings_are_checked():
     source = {
         "channels": {
             "SMS": {
-                "api_config": {**TWILIO, "rate_limit_per_minute": 5, "cost_per_message": 0.1},
+                "api_config": {
+                    **TWILIO,
+                    "rate_limit_per_minute": 5,
+                    "cost_per_message": 0.1,
+                    "weight": 3,
+                },
                 "providers": [{"provider": "x", "name": "y", "bad": 1}],
             },
             "Email": {"api_config": {"provider": "smtp", "bad": "YOUR_X"}, "enabled": False},

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from otp_messaging_agent import Channel, IntelligentOTPAgent, plugins
-from otp_messaging_agent.config import Config
+from otp_messaging_agent.config import OURS, Config
+from otp_messaging_agent.config.routing import TypeRouting
 from otp_messaging_agent.config.sending import ChannelConfig
 from otp_messaging_agent.flow import route
 from otp_messaging_agent.inbox import OutageMode
@@ -91,6 +92,11 @@ def test_every_key_of_the_configuration_is_described():
 def test_every_key_of_a_channel_is_described():
     text = (ROOT / "docs/configuration.md").read_text()
     assert not [key for key in keys(ChannelConfig) if f"`{key}`" not in text]
+
+
+@pytest.mark.parametrize("key", sorted({*OURS, *TypeRouting.model_fields} - {"provider"}))
+def test_every_key_of_an_entry_and_of_a_message_type_has_its_row(key):
+    assert f"\n| `{key}` | " in (ROOT / "docs/configuration.md").read_text()
 
 
 @pytest.mark.parametrize("name", plugins.names("providers"))

@@ -22,7 +22,16 @@ from .model import Config
 from .reader import Object, Reader
 from .sending import ChannelConfig
 
-_NUMBERS = ("rate_limit_per_minute", "cost_per_message")
+HEAVIEST = 1000
+_NUMBERS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "rate_limit_per_minute": (
+        lambda n: isinstance(n, int) and n >= 1,
+        "must be a whole number of at least 1",
+    ),
+    "cost_per_message": (lambda n: n >= 0, "must be a number of at least 0"),
+    "weight": (lambda n: 0 < n <= HEAVIEST, f"must be a number above 0, at most {HEAVIEST}"),
+}
+"""Our own numbers beside a provider's settings: which are allowed, and that in words."""
 OURS = frozenset({"provider", "name", *_NUMBERS})
 """What stands beside a provider's own settings and is not its own."""
 
@@ -209,16 +218,16 @@ def _entries(config: Config) -> Iterator[tuple[Channel, str, dict[str, Any]]]:
 
 
 def _entry_faults(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with how providers are named: each has one, unique in its channel."""
+    """Yield what is wrong with our own keys of a provider; its name is unique in its channel."""
     names: set[tuple[Channel, str]] = set()
     for channel, path, given in _entries(config):
         provider = given.get("provider")
         name = given.get("name", provider)
-        rate, cost = given.get("rate_limit_per_minute", 1), given.get("cost_per_message", 0)
-        if not isinstance(rate, int) or isinstance(rate, bool) or rate < 1:
-            yield f"{path}.rate_limit_per_minute", "must be a whole number of at least 1"
-        if not isinstance(cost, int | float) or isinstance(cost, bool) or cost < 0:
-            yield f"{path}.cost_per_message", "must be a number of at least 0"
+        for number, (fits, allowed) in _NUMBERS.items():
+            value = given.get(number)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if number in given and not (is_number and fits(value)):
+                yield f"{path}.{number}", allowed
         if not isinstance(provider, str):
             yield f"{path}.provider", "is required: the name of a provider, e.g. sandbox"
         elif not isinstance(name, str) or not _NAME.fullmatch(name):

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ..message import Channel, MessageType, Priority
 from . import values
+from .routing import Routing
 from .sending import (
     Breaker,
     ChannelConfig,
@@ -157,6 +158,7 @@ class Config(Part):
     spend: SpendConfig = SpendConfig()
     prices: PriceTable = PriceTable()
     consent: Consent = Consent()
+    routing: Routing = Routing()
     log: Log = Log()
 
     def warnings(self) -> list[str]:
@@ -164,6 +166,22 @@ class Config(Part):
         return [text for wrong, text in self._doubts() if wrong]
 
     def _doubts(self) -> Iterator[tuple[bool, str]]:
+        yield from self._doubts_of_single_keys()
+        on = {channel for channel, c in self.channels.items() if c.on}
+        yield not on, "channels: none is on, so no message can be sent"
+        for type_, rules in self.routing.types.items():
+            where = f"routing.types.{type_}"
+            yield (
+                rules.channels is not None and on.isdisjoint(rules.channels),
+                f"{where}.channels: none of them is on, so no message of this type can be sent",
+            )
+            yield (
+                self.routing.mode == "fixed"
+                and (rules.min_reliability > 0 or rules.stop_when_unprofitable),
+                f"{where}: min_reliability and stop_when_unprofitable need routing.mode adaptive",
+            )
+
+    def _doubts_of_single_keys(self) -> Iterator[tuple[bool, str]]:
         length = self.otp.code_length
         yield (
             length < _SAFE_LENGTH,
@@ -176,8 +194,4 @@ class Config(Part):
         yield (
             MessageType.OTP in self.quiet_hours.message_types and self.quiet_hours.enabled,
             ("quiet_hours.message_types: codes held back expire before they are sent"),
-        )
-        yield (
-            not any(c.on for c in self.channels.values()),
-            ("channels: none is on, so no message can be sent"),
         )

@@ -12,7 +12,8 @@ is known of:
 * `mapped`    `priority_channel_mapping` names this channel
 * `order`     the fallback order: SMS, WhatsApp, Call, Email
 * `cost`      money per message, relative to the dearest option
-* `turn`      providers of one channel, in their configured order, each retry the next one
+* `turn`      providers of one channel, in their configured order, each retry the next one; where
+              one has a weight of its own, in an order that each message draws
 * `wait`      the rate limit is used up for so many seconds; how bad that is goes by priority
 """
 
@@ -43,11 +44,15 @@ PATIENCE = {Priority.CRITICAL: 2.0, Priority.HIGH: 5.0, Priority.MEDIUM: 60.0, P
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A way that may be used: its cost and parts of this message."""
+    """A way that may be used: its cost and parts of this message.
+
+    place: among all providers of its channel, from 0.
+    """
 
     option: Option
     cost: float
     segments: int
+    place: int
 
 
 def fixed(
@@ -97,6 +102,6 @@ def configured(
         "mapped": MAPPED * (option.channel is policy.mapping.get(message.priority)),
         "order": -ORDER * option.medium.order,
         "cost": -COST * way.cost / dearest,
-        "turn": -TURN * ((option.index - tries) % option.siblings),
+        "turn": -TURN * ((way.place - tries) % option.siblings),
         "wait": -min(LONGEST_WAIT, option.wait / PATIENCE[message.priority]),
     }

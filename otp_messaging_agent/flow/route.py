@@ -12,6 +12,7 @@ from ..message import Attempt, Channel, Message, MessageType, Outcome, Status
 from ..retry import delay
 from ..safety import consent
 from . import configured, score
+from .balance import places
 from .learned import Outlook
 from .way import Decision, Option, Policy, Scored
 
@@ -37,7 +38,7 @@ def decide(
     """
     text = policy.sample if message.content is None else message.content
     open_, excluded = [], []
-    for option in options:
+    for option, place in zip(options, places(message.id, options), strict=True):
         segments = option.medium.parts(text)
         cost = option.price(message, segments)
         reason = (
@@ -48,7 +49,7 @@ def decide(
         if reason:
             excluded.append(Scored(option, {}, reason, cost, segments))
         else:
-            open_.append(configured.Open(option, cost, segments))
+            open_.append(configured.Open(option, cost, segments, place))
     if policy.adaptive:
         scored = score.adaptive(message, attempts, open_, policy, outlook)
     else:

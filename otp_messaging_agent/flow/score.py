@@ -9,7 +9,7 @@ logarithm of that, so its factors are its parts:
 * `trust`     codes typed in, of what is usual here
 * `others`    ways of this kind failed already: the phone may be off
 * `cost`      money and the cost of waiting, expected of one try
-* `balance`   lets equals share the load, by `weight`
+* `balance`   lets equals share the load, those of one channel by `weight`
 
 What sets one kind of ways behind another, however cheap, is larger than any of those:
 
@@ -26,9 +26,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 
 from ..message import Attempt, Channel, Message, Outcome, Priority, Status
+from .balance import draws
 from .configured import PATIENCE, Open, common, configured, scored
 from .learned import Estimate, Outlook
 from .plan import Prospect, worthwhile
@@ -53,7 +53,6 @@ TRIES = 4
 """Tries that a message gets in time, where `routing.max_attempts` does not say."""
 KNOWN = 0.7
 """Share of a channel's patience after which a failure is known, on average."""
-_BITS = 64
 _LEAST = 1e-9
 
 
@@ -66,7 +65,7 @@ def adaptive(
 ) -> list[Scored]:
     """Score *ways* by evidence, and by the configuration where there is none."""
     dearest = max((w.cost for w in ways), default=0.0) or 1.0
-    off, drawn = _off(attempts, outlook), _draws(message.id, ways)
+    off, drawn = _off(attempts, outlook), draws(message.id, [w.option for w in ways])
     found, prospects = [], {}
     for i, way in enumerate(ways):
         parts = common(message, attempts, way.option)
@@ -96,7 +95,10 @@ def _spare(
     prospects: Mapping[int, Prospect],
     policy: Policy,
 ) -> set[int]:
-    """Return which of the ways that evidence ranks are not worth one of the tries left."""
+    """Return which of the ways that evidence ranks are not worth one of the tries left.
+
+    Equals of one that is are worth it too, or they would never share its load.
+    """
     tries = TRIES if policy.max_attempts is None else policy.max_attempts - len(attempts)
     indices, given = list(prospects), list(prospects.values())
     chosen = worthwhile(given, policy.worth[message.priority], tries)
@@ -158,20 +160,6 @@ def _standing(
         "crowded": -CROWDED * (cheap and option.used >= FULL),
         "target": -BEHIND * (e.success < target),
     }
-
-
-def _draws(message_id: str, ways: Sequence[Open]) -> list[float]:
-    """Return an exponential draw for each way, the same for the same message.
-
-    The least of them falls to each in proportion to its weight.
-    """
-    bits = blake2b(message_id.encode(), digest_size=_BITS).digest()
-    drawn = []
-    for i, way in enumerate(ways):
-        at = 4 * i % _BITS
-        u = (int.from_bytes(bits[at : at + 4]) + 1) / 2**32
-        drawn.append(-math.log(u) / way.option.weight)
-    return drawn
 
 
 def _unproven(message: Message, option: Option, policy: Policy, outlook: Outlook) -> bool:
