@@ -17,8 +17,8 @@ from .learned import Kind, Learned, Lesson, Place
 
 OVERLAP = 10.0
 """Seconds that each look goes back behind the last."""
-HORIZON = 86_400.0
-"""Seconds that the first look goes back: four half-lives of the long memory."""
+HALF_LIVES = 4
+"""Half-lives of the long memory that the first look goes back: what is older weighs a 16th."""
 MOST = 50_000
 """Tries of each kind that one look takes in, the newest; a start with more begins there."""
 
@@ -40,7 +40,7 @@ class Learner:
         self._media = media
         self._clock = clock
         self._lock = threading.Lock()
-        self._until = clock() - HORIZON
+        self._until = clock() - HALF_LIVES * learned.half_life
         self._known: dict[tuple[str, Kind], float] = {}
 
     def catch_up(self) -> int:

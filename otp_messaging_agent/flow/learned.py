@@ -110,7 +110,7 @@ class Learned:
 
     def __init__(self, priors: Mapping[Channel, Prior], half_life: float = 21_600.0) -> None:
         self._priors = priors
-        self._half_life = half_life
+        self.half_life = half_life
         self._sums: dict[_Key, Sums] = {}
 
     def outlook(self, place: Place, now: float) -> Outlook:
@@ -131,7 +131,7 @@ class Learned:
     def faded(self, key: _Key, now: float) -> Sums:
         """Return the sums of *key* as they count at *now*."""
         sums = self._sums.get(key)
-        return NONE if sums is None else evidence.faded(sums, now, self._half_life)
+        return NONE if sums is None else evidence.faded(sums, now, self.half_life)
 
     def add(self, lesson: Lesson) -> None:
         """Take one lesson in. One writer at a time; readers need not wait."""
@@ -155,7 +155,7 @@ class Learned:
             self._sums[key] = told if known is None else self._added(known, told)
 
     def _added(self, known: Sums, told: Sums) -> Sums:
-        return evidence.added(known, told, self._half_life)
+        return evidence.added(known, told, self.half_life)
 
 
 class Outlook:

@@ -21,6 +21,7 @@ OPTED_OUT = "the recipient has opted out"
 TOO_DEAR = "over spend.max_per_message"
 NOT_FOR_TYPE = "not among routing.types.*.channels of its type"
 DEAR_FOR_TYPE = "over routing.types.*.max_cost of its type"
+DEAR = frozenset({TOO_DEAR, DEAR_FOR_TYPE})
 
 
 def decide(

@@ -181,7 +181,7 @@ class Verdicts:
             return Status.SUPPRESSED, "opted_out"
         if route.out_of_time(decision):
             return Status.EXPIRED, "expired"
-        if not attempts and any(s.out == route.TOO_DEAR for s in decision.excluded):
+        if not attempts and any(s.out in route.DEAR for s in decision.excluded):
             return Status.FAILED, "over_price_ceiling"
         return Status.FAILED, attempts[-1].error_code if attempts else "no_channel"
 
