@@ -26,6 +26,7 @@ from .flow.dispatch import Dispatcher
 from .flow.enqueue import Bound, Codes, Intake
 from .flow.gate import Gate, limit_names
 from .flow.hear import Answers, Listener
+from .flow.learn import Learner
 from .flow.learned import Learned, Prior
 from .flow.verdict import Proof, Ways
 from .flow.verify import Verifier
@@ -51,6 +52,7 @@ class Parts:
     queue: Queue
     rules: validate.Rules
     ways: Ways
+    learner: Learner
     intake: Intake
     verifier: Verifier
     deliverer: Deliverer
@@ -112,6 +114,7 @@ def build(config: Config, data_dir: Path) -> Parts:
         queue=queue,
         rules=rules,
         ways=ways,
+        learner=Learner(store, ways.learned, rules.media, clock),
         intake=intake,
         verifier=Verifier(store, rules, codes, clock),
         deliverer=deliverer,
@@ -123,11 +126,7 @@ def build(config: Config, data_dir: Path) -> Parts:
 
 def _answers(config: Config) -> Answers:
     said = config.consent
-    texts = {
-        Wish.STOP: said.stop_text,
-        Wish.START: said.start_text,
-        Wish.HELP: said.help_text,
-    }
+    texts = {Wish.STOP: said.stop_text, Wish.START: said.start_text, Wish.HELP: said.help_text}
     return Answers(said.confirm, texts)
 
 
