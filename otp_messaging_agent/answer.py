@@ -6,7 +6,7 @@ Times are aware datetimes (ISO 8601 with offset in JSON).
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -97,6 +97,22 @@ class BulkAccepted(Answer):
     results: list[RowResult]
 
 
+class Expected(Answer):
+    """What is to be expected of one way, as far as learned; shares are from 0 to 1."""
+
+    reach: float = Field(description="Share of recipients there who have the channel.")
+    rate: float = Field(description="Share of those that arrives, over hours.")
+    health: float = Field(description="How the last minutes were, of what was to be expected.")
+    trust: float = Field(description="How many codes are typed in, of what is usual there.")
+    success: float = Field(description="`rate` x `health` x `trust`.")
+    latency_seconds: float = Field(description="From the send until one arrives.")
+    trials: float = Field(description="Tries of this way there that speak; they fade with age.")
+
+
+Mode = Literal["adaptive", "fixed"]
+"""What ranks: evidence, and the configuration where there is none; or the configuration alone."""
+
+
 class ChannelScore(Answer):
     """One channel and provider as the router sees it for one message."""
 
@@ -107,10 +123,12 @@ class ChannelScore(Answer):
     out: str | None = Field(description="Why it cannot be used; null where it can.")
     cost: float = Field(description="What the message would cost this way.")
     segments: int = Field(description="Messages it would be sent as; a long SMS is several.")
+    estimate: Expected | None = Field(None, description="null where it is out")
 
 
 class Explanation(Answer):
     """How a message would be routed now, best first; nothing is sent."""
 
+    mode: Mode = Field(description="What ranked: evidence, or the configuration alone.")
     ranked: list[ChannelScore]
     excluded: list[ChannelScore]

@@ -122,11 +122,7 @@ def build(config: Config, data_dir: Path) -> Parts:
 
 def _answers(config: Config) -> Answers:
     said = config.consent
-    texts = {
-        Wish.STOP: said.stop_text,
-        Wish.START: said.start_text,
-        Wish.HELP: said.help_text,
-    }
+    texts = {Wish.STOP: said.stop_text, Wish.START: said.start_text, Wish.HELP: said.help_text}
     return Answers(said.confirm, texts)
 
 

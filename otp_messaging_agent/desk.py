@@ -9,10 +9,11 @@ from . import answer, view
 from .assembly import Parts
 from .config import Config
 from .errors import AgentError, NotFound
-from .flow import ingest, report, validate
+from .flow import ingest, report, tell, validate
 from .lookup import MessageSearch
 from .message import WAITING, MessageType
 from .request import MessageRequest
+from .routing import Routing
 from .stores.base import Work
 
 _LATER = 600.0
@@ -99,8 +100,14 @@ class Desk:
             )
         else:
             message = validate.message(request, message_id="", now=now, rules=parts.rules)
-        decision = parts.ways.decide(Work(message, blocked=parts.store.blocked(message)), [])
-        return answer.Explanation.model_validate(decision.as_json())
+        work = Work(message, blocked=parts.store.blocked(message))
+        parts.learner.catch_up()  # a process that does not dispatch learned nothing by itself
+        return tell.explanation(work, parts.ways)
+
+    def routing(self) -> Routing:
+        """Return what was learned of the ways to every country, and what that leads to."""
+        self._parts.learner.catch_up()
+        return tell.learned(self._parts.ways)
 
     def metrics(self) -> dict[str, Any]:
         """Return the figures that `/metrics` shows."""

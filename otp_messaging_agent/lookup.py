@@ -16,6 +16,12 @@ _Cursor = Annotated[
 ]
 
 
+class Everything(BaseModel):
+    """Nothing is filtered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 class Paging(BaseModel):
     """Which page of a list."""
 

@@ -166,7 +166,7 @@ class Attempt:
 
     `decision`: why this channel (`Decision.as_json`). `receipt_by`: when its receipt is overdue.
     `parts`: what it was priced by; `duplicate`: another had arrived.
-    `country`, `prefix`: of its number, None for an e-mail.
+    `country`, `prefix`: of the recipient's number.
     """
 
     id: str

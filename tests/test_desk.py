@@ -1,5 +1,6 @@
 """What an agent can tell of what it did: messages, routes, batches, verifications and figures."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,10 @@ from otp_messaging_agent import (
     NotFound,
     StoreUnavailable,
 )
+from otp_messaging_agent.flow.learned import NOWHERE, Kind, Lesson, place_of
 from otp_messaging_agent.lookup import MessageSearch, PersonSearch
+from otp_messaging_agent.message import Channel, Status
+from otp_messaging_agent.stores.base import Tried
 
 from .until import until
 
@@ -35,6 +39,32 @@ def ask(**fields):
 
 def send(agent, **fields):
     return agent.send_message(ask(**fields)).message_id
+
+
+def known(agent, monkeypatch, *receipts):
+    """Let the store know of *receipts* and of nothing else that was tried."""
+    for name in ("failures", "silences", "codes"):
+        monkeypatch.setattr(agent._parts.store, name, lambda *_: [], raising=False)
+    monkeypatch.setattr(agent._parts.store, "receipts", lambda *_: receipts, raising=False)
+
+
+def arrived(number, at):
+    """Return a try by SMS in Britain that arrived 4 seconds after its send."""
+    return Tried(
+        attempt_id=f"msg_{number}.1",
+        channel=Channel.SMS,
+        provider="sandbox",
+        country="GB",
+        prefix="+44770",
+        started_at=at - 4,
+        finished_at=at - 4,
+        error_code=None,
+        permanent=None,
+        scope=None,
+        receipt_status=Status.DELIVERED,
+        receipt_at=at,
+        waits=False,
+    )
 
 
 def found(agent, **filters):
@@ -120,6 +150,40 @@ def test_a_route_is_explained_and_nothing_is_sent(agent):
     assert [w.channel.value for w in code.ranked] == ["Email"]
     with pytest.raises(InvalidRequest):
         agent.explain(ask(phone_number="12"))
+    assert agent.metrics()["database_stats"]["total"] == 0
+
+
+def test_what_was_learned_is_told_by_country_and_of_each_way(agent, monkeypatch):
+    known(agent, monkeypatch)
+    learned, now = agent._parts.ways.learned, time.time()
+    for _ in range(20):
+        learned.add(Lesson(Channel.SMS, "sandbox", place_of(PHONE), Kind.ARRIVED, now, 4.0))
+        learned.add(Lesson(Channel.CALL, "sandbox", place_of(PHONE), Kind.FAILED, now))
+        learned.add(Lesson(Channel.EMAIL, "sandbox", NOWHERE, Kind.ARRIVED, now, 1.0))
+    told = agent.routing()
+    assert told.mode == "adaptive"
+    assert [c.country for c in told.countries] == ["", "GB"]
+    assert [w.channel for w in told.countries[1].ways] == ["SMS", "Call", "Email"]
+    sms, call, _ = told.countries[1].ways
+    assert (sms.trials, sms.price) == (pytest.approx(20, abs=0.1), PRICE)
+    assert sms.success > 0.9
+    assert call.success < 0.3
+    assert told.countries[1].chooses["HIGH"].channel == "SMS"
+    there = next(w.estimate for w in agent.explain(ask()).ranked if w.channel == "SMS")
+    # 20 tries weigh as much as what the level above says: everywhere 0.96, there 0.98.
+    assert (sms.rate, there.rate) == (pytest.approx(0.98, abs=1e-3), pytest.approx(0.99, abs=1e-3))
+
+
+def test_what_the_store_knows_is_learned_before_it_is_told(agent, monkeypatch):
+    known(agent, monkeypatch)
+    assert agent.routing().countries == []
+    known(agent, monkeypatch, *(arrived(n, time.time()) for n in range(12)))
+    (britain,) = agent.routing().countries
+    assert britain.ways[0].trials == pytest.approx(12, abs=0.1)
+    known(agent, monkeypatch, *(arrived(n, time.time()) for n in range(20)))
+    sms = next(w for w in agent.explain(ask()).ranked if w.channel == "SMS")
+    assert sms.estimate.trials == pytest.approx(20, abs=0.1)
+    assert agent.explain(ask()).mode == "adaptive"
     assert agent.metrics()["database_stats"]["total"] == 0
 
 

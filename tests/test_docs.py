@@ -10,11 +10,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from otp_messaging_agent import Channel, IntelligentOTPAgent, plugins
+from otp_messaging_agent import Channel, IntelligentOTPAgent, answer, plugins, routing
 from otp_messaging_agent.config import OURS, Config
 from otp_messaging_agent.config.routing import TypeRouting
 from otp_messaging_agent.config.sending import ChannelConfig
-from otp_messaging_agent.flow import route
+from otp_messaging_agent.flow import configured, route, score
 from otp_messaging_agent.inbox import OutageMode
 from otp_messaging_agent.outage import OutageRequest
 from otp_messaging_agent.providers import sandbox
@@ -170,9 +170,46 @@ def test_every_link_to_a_heading_meets_one(path):
         assert anchor in anchors(path.parent / link if link else path), f"{link}#{anchor}"
 
 
-@pytest.mark.parametrize("reason", [route.NO_TIME, route.OPTED_OUT, route.TOO_DEAR])
+REASONS = [
+    route.NO_TIME,
+    route.OPTED_OUT,
+    route.TOO_DEAR,
+    route.NOT_FOR_TYPE,
+    route.DEAR_FOR_TYPE,
+    score.DOES_NOT_PAY,
+]
+
+
+@pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_to_leave_a_way_out_is_described(reason):
     assert f"`{reason}`" in (ROOT / "docs/delivery.md").read_text()
+
+
+@pytest.mark.parametrize("module", [score, configured], ids=["evidence", "configuration"])
+def test_every_part_of_a_score_is_described(module):
+    parts = re.findall(r"^\* `(\w+)`", module.__doc__, re.MULTILINE)
+    text = (ROOT / "docs/routing.md").read_text()
+    assert len(parts) > 5
+    assert not [part for part in parts if f"\n| `{part}` |" not in text]
+
+
+def test_every_field_of_what_was_learned_is_described():
+    text = (ROOT / "docs/routing.md").read_text()
+    fields = {*routing.WayView.model_fields, *routing.CountryView.model_fields}
+    told = {*routing.Choice.model_fields, "ways"}  # their names say it
+    assert not [name for name in fields - told if f"\n| `{name}` |" not in text]
+
+
+def test_the_samples_of_routing_are_answers_and_add_up():
+    learned, explained, decided = map(
+        json.loads, blocks((ROOT / "docs/routing.md").read_text(), "json")
+    )
+    assert routing.Routing.model_validate(learned).countries
+    told = [
+        answer.Explanation.model_validate(e) for e in (explained, {"mode": "adaptive"} | decided)
+    ]
+    for way in (w for e in told for w in e.ranked):
+        assert sum(way.parts.values()) == pytest.approx(way.score, abs=1e-5)
 
 
 def test_the_counters_of_webhooks_are_described_by_the_names_that_metrics_has(tmp_path):

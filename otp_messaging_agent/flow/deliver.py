@@ -20,7 +20,7 @@ from ..stores.base import Dispatch, Work
 from . import way
 from .ask import Asker
 from .gate import Pass
-from .learned import NOWHERE, place_of
+from .learned import place_of
 from .verdict import Verdicts, Ways
 
 GRACE = 30.0
@@ -106,7 +106,7 @@ class Deliverer:
         self, work: Work, taken: tuple[way.Scored, Pass], decision: way.Decision, now: float
     ) -> None:
         m, (chosen, out), option = work.message, taken, taken[0].option
-        place = place_of(m.phone_number) if option.medium.address == "phone_number" else NOWHERE
+        place = place_of(m.phone_number)
         attempt = Attempt(
             id=f"{m.id}.{m.tries + 1}",
             message_id=m.id,

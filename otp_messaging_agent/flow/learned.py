@@ -181,10 +181,10 @@ class Outlook:
             trials=own[min(1, len(own) - 1)].tries,
         )
 
-    def trials(self, channel: Channel) -> float:
-        """Return the tries of a channel in this country that speak, faded."""
+    def trials(self, channel: Channel, *, anywhere: bool = False) -> float:
+        """Return the tries of a channel in this country, or anywhere, that speak, faded."""
         reached = self._reached(channel)
-        return reached[min(1, len(reached) - 1)].tries
+        return reached[0 if anywhere else min(1, len(reached) - 1)].tries
 
     def _reached(self, channel: Channel) -> list[Sums]:
         known = self._reach.get(channel)

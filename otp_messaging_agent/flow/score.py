@@ -19,6 +19,7 @@ What sets one kind of ways behind another, however cheap, is larger than any of 
 * `late`      its rate limit is used up for longer than the priority can wait
 * `crowded`   its rate limit is nearly used up, and the rest is kept for urgent messages
 * `target`    below the reliability asked for by `routing.types`
+* `rare`      hardly anybody there has the channel
 * `spare`     does not pay, or only if there were more tries
 """
 
@@ -51,6 +52,8 @@ REFUSED = 2.0
 """Seconds until a provider says that a recipient has no such channel."""
 TRIES = 4
 """Tries that a message gets in time, where `routing.max_attempts` does not say."""
+RARE = 0.1
+"""Share of recipients who have a channel below which it is tried after those that more have."""
 KNOWN = 0.7
 """Share of a channel's patience after which a failure is known, on average."""
 _LEAST = 1e-9
@@ -158,6 +161,7 @@ def _standing(
         "failing": -2 * BEHIND * (mapped and e.success < FAILING * option.medium.reliability),
         "late": -2 * BEHIND * (mapped and option.wait >= PATIENCE[message.priority]),
         "crowded": -CROWDED * (cheap and option.used >= FULL),
+        "rare": -SPARE * (e.reach < RARE),
         "target": -BEHIND * (e.success < target),
     }
 
@@ -166,7 +170,9 @@ def _unproven(message: Message, option: Option, policy: Policy, outlook: Outlook
     mapped = policy.mapping.get(message.priority)
     if mapped is None or option.channel is mapped:
         return False
-    return outlook.trials(option.channel) < policy.evidence
+    return (
+        outlook.trials(option.channel, anywhere=option.medium.address == "email") < policy.evidence
+    )
 
 
 def _off(attempts: Sequence[Attempt], outlook: Outlook) -> float:

@@ -15,7 +15,7 @@ from ..safety.addresses import country
 from ..stores.base import Dispatch, Verdict, Work
 from . import route, way
 from .gate import Gate
-from .learned import Learned, place_of
+from .learned import Learned, Place, place_of
 from .score import FULL
 
 ASK_AFTER = 2.0
@@ -61,14 +61,20 @@ class Ways:
             for o, wait, rest, used in found
         ]
 
-    def decide(self, work: Work, attempts: Sequence[Attempt]) -> way.Decision:
-        """Rank the ways for the next try of *work* after *attempts*, as they stand now."""
+    def decide(
+        self, work: Work, attempts: Sequence[Attempt], place: Place | None = None
+    ) -> way.Decision:
+        """Rank the ways for the next try of *work* after *attempts*, as they stand now.
+
+        place: where it goes, None: what its number says.
+        """
+        place = place or place_of(work.message.phone_number)
         return route.decide(
             work.message,
             attempts,
             self.now(),
             self.policy,
-            self.learned.outlook(place_of(work.message.phone_number), self.clock()),
+            self.learned.outlook(place, self.clock()),
             work.blocked,
         )
 

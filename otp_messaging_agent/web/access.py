@@ -44,6 +44,7 @@ RULES: Mapping[str, Rule] = {
     "messages.get_verification": Rule.VERIFY,
     "messages.cancel_verification": Rule.SEND,
     "messages.explain_route": Rule.READ,
+    "messages.get_routing": Rule.READ,
     "consent.list_opt_outs": Rule.READ,
     "consent.opt_out": Rule.SEND,
     "consent.revoke_opt_out": Rule.SEND,

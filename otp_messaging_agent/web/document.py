@@ -12,7 +12,7 @@ from flask_openapi3 import Info, OpenAPI
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from .. import answer, lookup, outage, request, view
+from .. import answer, lookup, outage, request, routing, view
 from .access import is_open
 from .errors import PROBLEM, Problem
 
@@ -149,6 +149,7 @@ _GIVEN: tuple[type[BaseModel], ...] = (
     view.VerificationView,
     view.BatchView,
     answer.Explanation,
+    routing.Routing,
     view.InboxPage,
     view.OptOutView,
     view.OptOutPage,

@@ -1,4 +1,4 @@
-"""What became of it: /messages /batches /verifications, and /route/explain."""
+"""What became of it: /messages /batches /verifications; and /route/explain, /routing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from flask_openapi3 import APIBlueprint, Tag
 
 from ..answer import Explanation
-from ..lookup import MessageSearch, PersonSearch
+from ..lookup import Everything, MessageSearch, PersonSearch
 from ..request import MessageRequest
+from ..routing import Routing
 from ..view import BatchView, MessagePage, MessageView, VerificationView
 from .document import BatchPath, MessagePath, VerificationPath
 from .endpoint import acts, filters, reads, takes
@@ -79,6 +80,17 @@ def cancel_verification(
 def explain_route(agent: IntelligentOTPAgent, asked: MessageRequest) -> Explanation:
     """Explain how a message would be routed; sends nothing.
 
-    Every channel with the parts of its score, best first, and why the others are left out.
+    Every channel with the parts of its score and what is expected of it, best first, and why the
+    others are left out.
     """
     return agent.explain(asked)
+
+
+@filters(api, "/routing", Everything, Routing)
+def get_routing(agent: IntelligentOTPAgent, _: Everything) -> Routing:
+    """See what the router learned.
+
+    For each country with evidence: what is expected of every channel and provider, and which
+    would be the first for each priority now.
+    """
+    return agent.routing()

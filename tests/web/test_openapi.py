@@ -21,6 +21,7 @@ CALLS = {
     ("get", "/verifications/{verification_id}"),
     ("post", "/verifications/{verification_id}/cancel"),
     ("post", "/route/explain"),
+    ("get", "/routing"),
     ("get", "/metrics"),
     ("get", "/opt-outs"),
     ("post", "/opt-outs"),

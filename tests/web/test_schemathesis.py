@@ -1,6 +1,7 @@
 """Whatever is sent, the answer is one the document names, and never a fault of ours."""
 
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from otp_messaging_agent import IntelligentOTPAgent
+from otp_messaging_agent.flow.learned import Kind, Lesson, place_of
+from otp_messaging_agent.message import Channel
 from otp_messaging_agent.web import create_app
 
 from .conftest import CONFIG
@@ -27,6 +30,8 @@ schema = schemathesis.openapi.from_wsgi("/openapi.json", create_app(_agent))
 @pytest.fixture(scope="module", autouse=True)
 def _running():
     _agent.start_processing()
+    here, now = place_of("+447700900001"), time.time()
+    _agent._parts.ways.learned.add(Lesson(Channel.SMS, "sandbox", here, Kind.ARRIVED, now, 4.0))
     yield
     _agent.stop()
     _folder.cleanup()
