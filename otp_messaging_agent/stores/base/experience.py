@@ -14,9 +14,9 @@ class Tried:
     """One try, as it stands now.
 
     country, prefix: of its recipient's number, also where it went by e-mail; None without one.
-    receipt_at: when it arrived, or when that it did not was told; receipt_status `unknown` means that nobody told anything.
-    waits: its receipt is still to come. code_at: where it carried a code, when that was typed
-    in (approved) or when its time was over.
+    receipt_at: when it arrived, or when that it did not was told; receipt_status `unknown` means
+    that nobody told anything; waits: its receipt is still to come. code_at: where it carried a
+    code, when that was typed in (approved) or when its time was over.
     """
 
     attempt_id: str
