@@ -72,6 +72,27 @@ def test_every_order_of_all_receipts_ends_alike(store):
         assert store.message(a.message_id)[0].status is Status.READ
 
 
+@pytest.mark.parametrize(
+    ("steps", "arrived"),
+    [
+        ([Status.DELIVERED], 0),
+        ([Status.READ], 0),
+        ([Status.DELIVERED, Status.READ], 0),
+        ([Status.SENT, Status.DELIVERED, Status.READ], 1),
+        ([Status.UNKNOWN, Status.READ], 1),
+        ([Status.UNDELIVERED, Status.DELIVERED, Status.READ], 1),
+        ([Status.UNDELIVERED, Status.READ], 1),
+    ],
+    ids=lambda given: "-".join(given) if isinstance(given, list) else str(given),
+)
+def test_when_it_arrived_stays_whenever_it_is_read(store, steps, arrived):
+    a = taken(store)
+    for second, step in enumerate(steps):
+        assert store.receive(receipt(a, step, NOW + 5 + second)) is not None
+    _, (kept,) = store.message(a.message_id)
+    assert (kept.receipt_status, kept.receipt_at) == (steps[-1], NOW + 5 + arrived)
+
+
 def test_a_missing_receipt_is_overdue(store):
     a, b = taken(store), taken(store, at=NOW + 100)
     assert store.overdue(NOW + 600.9, 10) == []

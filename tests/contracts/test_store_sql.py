@@ -155,6 +155,7 @@ def test_what_is_no_database_is_refused_in_one_error(place, spoilt):
 # ------------------------------------------------------------------ the schema
 
 
+@pytest.mark.filterwarnings("ignore:.*expression-based index")  # the next test compares it
 def test_the_migrations_make_exactly_the_schema(place, store):
     engine = create_engine(place.url)
     with engine.connect() as connection:

@@ -46,7 +46,7 @@ class Experience(Protocol):
         """Return tries that no provider took, by when they ended."""
 
     def receipts(self, since: float, until: float, limit: int) -> Sequence[Tried]:
-        """Return tries with a receipt, by when it came; `unknown` is none."""
+        """Return tries with a receipt, by when it came; `sent` and `unknown` are none."""
 
     def silences(
         self, channel: Channel, patience: float, since: float, until: float, limit: int

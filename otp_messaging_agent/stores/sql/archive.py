@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, case, func, select
+from sqlalchemy import Connection, RowMapping, Select, case, exists, func, select
 
-from ...message import Channel, Outcome, Status
+from ...message import Attempt, Channel, Message, Outcome, Status
 from ...safety.encryption import Keyring
 from ..base import Figures, Search
+from . import rows
 from .counters import counters
-from .rows import found_by
 from .schema import attempts, batches, messages, verifications
 
 RECENT = 1000
 """Attempts that the latency figures are taken from."""
+_CHUNK = 500
+"""Ids in one query; SQLite takes 32 766 parameters, older ones 999."""
 
 
 def search(conn: Connection, s: Search, keys: Keyring) -> list[RowMapping]:
@@ -35,7 +37,7 @@ def search(conn: Connection, s: Search, keys: Keyring) -> list[RowMapping]:
     for column, name in hashed.items():
         value = getattr(s, name)
         if value is not None:
-            query = query.where(messages.c[f"{column}_idx"] == found_by(keys, name, value))
+            query = query.where(messages.c[f"{column}_idx"] == rows.found_by(keys, name, value))
     if s.since is not None:
         query = query.where(messages.c.created_at >= s.since)
     if s.until is not None:
@@ -43,6 +45,41 @@ def search(conn: Connection, s: Search, keys: Keyring) -> list[RowMapping]:
     if s.after is not None:
         query = query.where(messages.c.id < s.after)
     return list(conn.execute(query).mappings().all())
+
+
+def history(
+    conn: Connection, created: tuple[float, float], after: str | None, limit: int, keys: Keyring
+) -> list[tuple[Message, list[Attempt]]]:
+    """Return messages that were tried, created from the first time to before the second."""
+    since, until = created
+    query = (
+        select(messages)
+        .where(
+            messages.c.created_at >= since,
+            messages.c.created_at < until,
+            exists().where(attempts.c.message_id == messages.c.id),
+        )
+        .order_by(messages.c.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(messages.c.id > after)
+    found = [rows.message(r, keys) for r in conn.execute(query).mappings()]
+    tried = _attempts_of(conn, [m.id for m in found])
+    return [(m, tried[m.id]) for m in found]
+
+
+def _attempts_of(conn: Connection, ids: Sequence[str]) -> Mapping[str, list[Attempt]]:
+    tried: dict[str, list[Attempt]] = {message_id: [] for message_id in ids}
+    for start in range(0, len(ids), _CHUNK):
+        query = (
+            select(attempts)
+            .where(attempts.c.message_id.in_(ids[start : start + _CHUNK]))
+            .order_by(attempts.c.message_id, attempts.c.number)
+        )
+        for row in conn.execute(query).mappings():
+            tried[row["message_id"]].append(rows.attempt(row))
+    return tried
 
 
 def batch(conn: Connection, batch_id: str) -> Mapping[str, Any] | None:

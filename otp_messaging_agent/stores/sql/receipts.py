@@ -148,15 +148,17 @@ def _moves(r: Receipt, row: Any, *, last: bool) -> bool:
 
 
 def _mark(conn: Connection, r: Receipt, row: Any) -> None:
+    """Keep what the receipt says; `receipt_at` stays when it arrived, whenever it is read."""
+    had_arrived = row.receipt_status in arrived.ARRIVED
     values: dict[str, Any] = {
         "receipt_status": r.status.value,
-        "receipt_at": r.at,
+        "receipt_at": attempts.c.receipt_at if had_arrived else r.at,
         "receipt_by": attempts.c.receipt_by if r.status is Status.SENT else null(),
         "error_code": r.error_code,
         "error_detail": r.error_detail,
         "scope": r.scope,
     }
-    arrives = r.status in arrived.ARRIVED and row.receipt_status not in arrived.ARRIVED
+    arrives = r.status in arrived.ARRIVED and not had_arrived
     if arrives and arrived.other(conn, row.message_id, beside=row.id):
         values["duplicate"] = true()
     if r.cost is not None:

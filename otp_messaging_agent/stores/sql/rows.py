@@ -115,6 +115,8 @@ ATTEMPT = (
     "decision",
     "lookups",
     "parts",
+    "country",
+    "prefix",
 )
 """Columns of an attempt as it begins."""
 
@@ -149,6 +151,8 @@ def attempt_row(a: Attempt) -> dict[str, Any]:
         "decision": json.dumps(dict(a.decision), separators=(",", ":")),
         "lookups": 0,
         "parts": a.parts,
+        "country": a.country,
+        "prefix": a.prefix,
     }
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    func,
 )
 
 metadata = MetaData()
@@ -106,6 +107,8 @@ attempts = Table(
     Column("lookups", Integer, nullable=False, default=0),
     Column("parts", Integer, nullable=False, server_default="1"),
     Column("duplicate", Boolean, nullable=False, server_default=false()),
+    Column("country", String(2)),
+    Column("prefix", String(16)),
 )
 Index("attempts_message", attempts.c.message_id, attempts.c.number)
 Index("attempts_started", attempts.c.started_at)
@@ -121,6 +124,18 @@ Index(
     attempts.c.receipt_by,
     sqlite_where=attempts.c.receipt_by.is_not(None),
     postgresql_where=attempts.c.receipt_by.is_not(None),
+)
+Index(
+    "attempts_receipt_at",
+    attempts.c.receipt_at,
+    sqlite_where=attempts.c.receipt_at.is_not(None),
+    postgresql_where=attempts.c.receipt_at.is_not(None),
+)
+Index(
+    "attempts_failed",
+    attempts.c.finished_at,
+    sqlite_where=attempts.c.outcome == "failed",
+    postgresql_where=attempts.c.outcome == "failed",
 )
 
 verifications = Table(
@@ -141,7 +156,9 @@ verifications = Table(
     Column("approved_at", Float),
     Column("key_id", String(40)),
 )
-Index("verifications_status", verifications.c.status)
+code_at = func.coalesce(verifications.c.approved_at, verifications.c.expires_at)
+"""When the code was typed in, or else when its time is over."""
+Index("verifications_status", verifications.c.status, code_at)
 Index("verifications_recipient", verifications.c.recipient_idx, verifications.c.purpose)
 Index(
     "verifications_one_pending",

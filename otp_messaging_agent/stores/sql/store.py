@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ...message import (
     Attempt,
-    Channel,
     Message,
     Receipt,
     Status,
     Ticket,
-    Verification,
 )
 from ...message import VerificationStatus as VStatus
 from ..base import (
     Check,
     Checked,
-    Figures,
     Joined,
     KeyReused,
     Limited,
     Once,
     Replay,
     RowResult,
-    Search,
     Submission,
     Verdict,
     Work,
 )
 from . import (
-    archive,
     checks,
     counters,
     dispatch,
@@ -41,17 +35,16 @@ from . import (
     lease,
     prepare,
     receipts,
-    rows,
     verdicts,
 )
 from .once import replay
-from .people import People
+from .reading import Reading
 
 RENEW = 2.0
 """Seconds between two heartbeats of the dispatcher."""
 
 
-class SqlStore(People):
+class SqlStore(Reading):
     """The contract of `stores.base` over a SQL database."""
 
     # ------------------------------------------------------------ intake
@@ -171,43 +164,3 @@ class SqlStore(People):
     def overdue(self, now: float, limit: int) -> list[Receipt]:
         """Return receipts that should have come by *now*, each as `unknown`."""
         return self._read(receipts.overdue, now, limit)
-
-    # ----------------------------------------------------------- archive
-
-    def message(self, message_id: str) -> tuple[Message, list[Attempt]] | None:
-        """Return a message and its attempts in order, or None."""
-        work = self._read(dispatch.load, message_id, self._keys)
-        return None if work is None else (work.message, list(work.attempts))
-
-    def search(self, search: Search) -> list[Message]:
-        """Return the newest messages that match."""
-        found = self._read(archive.search, search, self._keys)
-        return [rows.message(r, self._keys) for r in found]
-
-    def batch(self, batch_id: str) -> Mapping[str, Any] | None:
-        """Return a batch's counts by status, or None."""
-        return self._read(archive.batch, batch_id)
-
-    def verification(self, verification_id: str, now: float) -> Verification | None:
-        """Return a verification as it stands at *now*, or None."""
-        row = self._read(archive.verification, verification_id)
-        return None if row is None else rows.verification(row, now)
-
-    def figures(self, now: float) -> Figures:
-        """Count everything /metrics shows."""
-        if not self._pending.told:
-            self._pending.told = True
-            self._writer.call(counters.count, ())  # what was counted goes before it
-        return self._read(archive.figures, now)
-
-    def waiting(self, at_most: int) -> int:
-        """Return how many messages wait, counting no further than *at_most*."""
-        return self._read(archive.waiting, at_most)
-
-    def spent(self, since: float) -> float:
-        """Return what attempts begun since *since* cost."""
-        return self._read(archive.spent, since)
-
-    def recent_attempts(self, since: float) -> Sequence[tuple[Channel, str, float]]:
-        """Return (channel, provider, started_at) since *since*."""
-        return self._read(archive.recent_attempts, since)

@@ -1,4 +1,7 @@
-"""What routing learns from."""
+"""Where tries went, and what finds those that something became known of."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0003"
 down_revision = "0002"
@@ -7,4 +10,29 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Change nothing yet."""
+    """Add the columns and indexes; where earlier tries went stays unknown."""
+    op.add_column("attempts", sa.Column("country", sa.String(length=2), nullable=True))
+    op.add_column("attempts", sa.Column("prefix", sa.String(length=16), nullable=True))
+    op.create_index(
+        "attempts_receipt_at",
+        "attempts",
+        ["receipt_at"],
+        unique=False,
+        sqlite_where=sa.text("receipt_at IS NOT NULL"),
+        postgresql_where=sa.text("receipt_at IS NOT NULL"),
+    )
+    op.create_index(
+        "attempts_failed",
+        "attempts",
+        ["finished_at"],
+        unique=False,
+        sqlite_where=sa.text("outcome = 'failed'"),
+        postgresql_where=sa.text("outcome = 'failed'"),
+    )
+    op.drop_index("verifications_status", table_name="verifications")
+    op.create_index(
+        "verifications_status",
+        "verifications",
+        ["status", sa.text("coalesce(approved_at, expires_at)")],
+        unique=False,
+    )
