@@ -55,6 +55,14 @@ class Archive(Protocol):
     def search(self, search: Search) -> list[Message]:
         """Return the newest messages that match."""
 
+    def history(
+        self, since: float, until: float, after: str | None, limit: int
+    ) -> Sequence[tuple[Message, Sequence[Attempt]]]:
+        """Return messages that were tried, created since *since* and before *until*, oldest first.
+
+        Each with its attempts in order; *after* is the id that the last page ended with.
+        """
+
     def batch(self, batch_id: str) -> Mapping[str, Any] | None:
         """Return a batch's counts by status, or None."""
 
