@@ -35,7 +35,9 @@ def test_every_command_and_link_exists(path):
     for script in re.findall(r"python ([\w/]+\.py)", text):
         assert (ROOT / script).exists(), script
     for module in re.findall(r"python -m ((?:tests|benchmarks|otp_messaging_agent)[\w.]*)", text):
-        assert (ROOT / (module.replace(".", "/") + ".py")).exists(), module
+        path_of = module.replace(".", "/")
+        runs = (ROOT / f"{path_of}.py", ROOT / path_of / "__main__.py")
+        assert any(p.exists() for p in runs), module
     for link in re.findall(r"\]\((?!http|#)([^)#]+)\)", text):
         assert (path.parent / link).exists(), link
 

@@ -21,6 +21,8 @@ HALF_LIVES = 4
 """Half-lives of the long memory that the first look goes back: what is older weighs a 16th."""
 MOST = 50_000
 """Tries of each kind that one look takes in, the newest; a start with more begins there."""
+WINDOW = 3600.0
+"""Seconds of the past that are looked at together; fewer where much happened."""
 
 _GOOD = frozenset({Status.DELIVERED, Status.READ})
 
@@ -50,15 +52,33 @@ class Learner:
             since = self._until - OVERLAP
             new = [
                 (attempt, lesson)
-                for attempt, lesson in self._lessons(since, now)
+                for attempt, lesson in self._in_order(since, now)
                 if (attempt, lesson.kind) not in self._known
             ]
-            for _, lesson in sorted(new, key=lambda found: found[1].at):
+            for _, lesson in new:
                 self._learned.add(lesson)
             kept = {key: at for key, at in self._known.items() if at > now - 2 * OVERLAP}
             self._known = kept | {(a, one.kind): one.at for a, one in new}
             self._until = now
             return len(new)
+
+    def lessons(self, since: float, until: float) -> Iterator[tuple[str, Lesson]]:
+        """Return what became known after *since* and until *until*, with its try, in that order.
+
+        Changes nothing, and reads the store as it is asked for more, up to `WINDOW` s at a time.
+        """
+        width = WINDOW
+        while since < until:
+            end = min(since + width, until)
+            found = self._in_order(since, end)
+            if len(found) >= MOST and width > 1.0:  # there may be more than one look takes in
+                width /= 2
+                continue
+            yield from found
+            since, width = end, min(WINDOW, 2 * width)
+
+    def _in_order(self, since: float, until: float) -> list[tuple[str, Lesson]]:
+        return sorted(self._lessons(since, until), key=lambda found: found[1].at)
 
     def _lessons(self, since: float, until: float) -> Iterator[tuple[str, Lesson]]:
         for t in self._store.failures(since, until, MOST):

@@ -113,6 +113,10 @@ class Learned:
         self.half_life = half_life
         self._sums: dict[_Key, Sums] = {}
 
+    def afresh(self, priors: Mapping[Channel, Prior]) -> Learned:
+        """Return one that knows nothing yet and forgets as fast."""
+        return Learned(priors, self._half_life)
+
     def outlook(self, place: Place, now: float) -> Outlook:
         """Return what is to be expected of every way to a place at *now*, Unix seconds."""
         return Outlook(self, place, now)

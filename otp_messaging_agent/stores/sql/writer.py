@@ -110,7 +110,8 @@ class Writer:
                 return
             self._closed = True
             self._gate.notify()
-        self._thread.join(timeout)
+        if self._thread.is_alive():  # else it was never started: somebody only read
+            self._thread.join(timeout)
 
     def call(self, operation: Operation[A, R], argument: A | Callable[[], A]) -> R:
         """Return the operation's result for *argument* once it is committed.
