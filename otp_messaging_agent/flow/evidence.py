@@ -90,13 +90,17 @@ def reached(prior: float, levels: Sequence[Sums]) -> float:
     return prior
 
 
-def weighed(rate: float, seconds: float, levels: Sequence[Sums]) -> tuple[float, float, float]:
+def weighed(
+    rate: float, seconds: float, whole: Sums, levels: Sequence[Sums]
+) -> tuple[float, float, float]:
     """Return the share that arrives, the health of the last minutes and the seconds it takes.
 
-    rate, seconds: what the channel promises; levels: faded, the widest first. Health is real
-    over expected arrivals, 1 at most.
+    rate, seconds: what the channel promises; whole: of all its providers; levels: of this one.
+    All faded, the widest first. Health is real over expected arrivals, 1 at most.
     """
     well, doubt = 1.0, DOUBT
+    rate = (LEVEL * rate + whole.arrived) / (LEVEL + whole.tries)
+    seconds = (PACED * seconds + whole.seconds) / (PACED + whole.timed)
     for s in levels:
         rate = (LEVEL * rate + s.arrived) / (LEVEL + s.tries)
         seconds = (PACED * seconds + s.seconds) / (PACED + s.timed)

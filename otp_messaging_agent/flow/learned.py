@@ -1,6 +1,7 @@
 """What was learned of every way out, as a value: lessons go in, estimates come out. Pure.
 
-There are sums for each (channel, provider), for each of its countries and each prefix of numbers.
+There are sums for each channel, each of its providers, and of those for each country and each
+prefix of numbers.
 They fade with stored time and do not depend on the order of the lessons, so that a restart and
 other processes over one store come to the same. Reading fades copies and locks nothing.
 """
@@ -115,7 +116,7 @@ class Learned:
 
     def afresh(self, priors: Mapping[Channel, Prior]) -> Learned:
         """Return one that knows nothing yet and forgets as fast."""
-        return Learned(priors, self._half_life)
+        return Learned(priors, self.half_life)
 
     def outlook(self, place: Place, now: float) -> Outlook:
         """Return what is to be expected of every way to a place at *now*, Unix seconds."""
@@ -151,7 +152,9 @@ class Learned:
         self._count((*_REACH, lesson.channel.value), lesson.place, reach)
         if lesson.kind is not Kind.UNREACHABLE:
             e = self.outlook(lesson.place, lesson.at).of(lesson.channel, lesson.provider)
-            self._count(way, lesson.place, _told(lesson, e))
+            told = _told(lesson, e)
+            self._count(way, lesson.place, told)
+            self._count(way[:1], NOWHERE, told)
 
     def _count(self, top: _Key, place: Place, told: Sums) -> None:
         for key in levels(top, place):
@@ -175,7 +178,8 @@ class Outlook:
         """Return what is to be expected of one way."""
         prior = self._learned.prior(channel)
         own = self._sums((channel.value, provider))
-        rate, health, seconds = evidence.weighed(prior.reliability, prior.latency, own)
+        whole = self._learned.faded((channel.value,), self._now)
+        rate, health, seconds = evidence.weighed(prior.reliability, prior.latency, whole, own)
         return Estimate(
             reach=evidence.reached(REACHED, self._reached(channel)),
             rate=rate,

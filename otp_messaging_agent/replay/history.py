@@ -18,7 +18,7 @@ from ..assembly import Parts, build, price_faults, provider_faults
 from ..channels.base import Medium
 from ..config import Config
 from ..errors import ConfigError, StoreUnavailable
-from ..flow.learn import HORIZON, Learner
+from ..flow.learn import HALF_LIVES, Learner
 from ..flow.learned import Prior
 from ..flow.replay import Past, Replayed, Trial, replay, tallied
 from ..message import Channel
@@ -97,7 +97,7 @@ def _replayed(history: _History, then: Parts, tried: Parts) -> Iterator[Replayed
     learned = tried.ways.learned.afresh(priors)
     learner = Learner(then.store, learned, media, time.time)
     # What waited long may be tried after the period: what is known by then counts as well.
-    known = learner.lessons(history.since - HORIZON, time.time())
+    known = learner.lessons(history.since - HALF_LIVES * learned.half_life, time.time())
     ways = tried.ways
     trial = Trial(ways.options, ways.policy, media, then.ways.policy.max_attempts)
     return replay(history, (lesson for _, lesson in known), learned, trial)
