@@ -19,8 +19,10 @@ LEVEL = 20.0
 """Tries that weigh as much as what the level above says."""
 SURE = 6.0
 """The same for the health of one country beside that of the provider: few say little."""
-DOUBT = 1.5
+DOUBT = 1.0
 """Arrivals as expected that a provider's health starts with: two failures in a row say much."""
+SLACK = 0.5
+"""Missing arrivals that say nothing: what is left of old failures must not keep probes away."""
 SICKEST = 0.02
 """Least health: what is never tried could never be seen to be well again."""
 PACED = 5.0
@@ -83,6 +85,11 @@ def added(a: Sums, b: Sums, half_life: float) -> Sums:
     return Sums(late, *(x + y for x, y in zip(old[1:], new[1:], strict=True)))
 
 
+def repaired(s: Sums) -> Sums:
+    """Return *s* with no more arrivals than tries: what recovers makes good what was lost."""
+    return s._replace(arrived=min(s.arrived, s.tries), real=min(s.real, s.expected))
+
+
 def reached(prior: float, levels: Sequence[Sums]) -> float:
     """Return the share of recipients who have a channel; levels are faded, the widest first."""
     for s in levels:
@@ -104,7 +111,8 @@ def weighed(
     for s in levels:
         rate = (LEVEL * rate + s.arrived) / (LEVEL + s.tries)
         seconds = (PACED * seconds + s.seconds) / (PACED + s.timed)
-        well = min(1.0, (doubt * well + s.real) / (doubt + s.expected))
+        real = min(s.real + SLACK, s.expected)
+        well = min(1.0, (doubt * well + real) / (doubt + s.expected))
         doubt = SURE
     return rate, max(SICKEST, well), seconds
 
@@ -114,13 +122,14 @@ def trust(own: Sequence[Sums], every: Sequence[Sums]) -> float:
 
     own: of one way, from everywhere to the nearest; every: of all ways, as far as compared.
     """
-    if not own[0].asked:
-        return 1.0
-    usual = own[0].confirmed / own[0].asked
+    ratio = 1.0
     for mine, all_ in zip(own, every, strict=False):
         others, typed = all_.asked - mine.asked, all_.confirmed - mine.confirmed
-        usual = (CODES * usual + max(0.0, typed)) / (CODES + max(0.0, others))
-    ratio = 1.0
-    for s in own if usual > 0 else ():
-        ratio = (CODES * ratio + s.confirmed / usual) / (CODES + s.asked)
-    return min(1.0, ratio)
+        had = mine.confirmed / mine.asked if mine.asked else 0.0
+        # With nobody to compare with here: what it has, made good by what the level above says.
+        usual = CODES * min(1.0, had / ratio) + max(0.0, typed)
+        usual /= CODES + max(0.0, others)
+        if usual > 0:
+            ratio = (CODES * ratio + mine.confirmed / usual) / (CODES + mine.asked)
+            ratio = min(1.0, ratio)
+    return ratio

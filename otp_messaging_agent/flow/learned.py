@@ -1,14 +1,14 @@
 """What was learned of every way out, as a value: lessons go in, estimates come out. Pure.
 
 There are sums for each channel, each of its providers, and of those for each country and each
-prefix of numbers.
-They fade with stored time and do not depend on the order of the lessons, so that a restart and
-other processes over one store come to the same. Reading fades copies and locks nothing.
+prefix of numbers. They fade with stored time. What a lesson weighs depends on what was known by
+then, and on the order of the others only so far: a restart and other processes over one store
+come to the same. Reading fades copies and locks nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -99,6 +99,8 @@ _OF_CODES = {
     Kind.ASKED: Sums(asked=1.0),
     Kind.CONFIRMED: Sums(confirmed=1.0),
 }
+_UNKNOWN = Prior(0.9, 10.0)
+"""Of a channel that was tried and is off now: nothing is sent by it, but it may be asked for."""
 _COUNTRY = 3
 """Length of a key that names a way and a country."""
 
@@ -131,7 +133,7 @@ class Learned:
 
     def prior(self, channel: Channel) -> Prior:
         """Return what a channel promises before anything is known of it."""
-        return self._priors[channel]
+        return self._priors.get(channel, _UNKNOWN)
 
     def faded(self, key: _Key, now: float) -> Sums:
         """Return the sums of *key* as they count at *now*."""
@@ -153,16 +155,13 @@ class Learned:
         if lesson.kind is not Kind.UNREACHABLE:
             e = self.outlook(lesson.place, lesson.at).of(lesson.channel, lesson.provider)
             told = _told(lesson, e)
-            self._count(way, lesson.place, told)
-            self._count(way[:1], NOWHERE, told)
+            self._count(way, lesson.place, told, repairs=not new)
+            self._count(way[:1], NOWHERE, told, repairs=not new)
 
-    def _count(self, top: _Key, place: Place, told: Sums) -> None:
+    def _count(self, top: _Key, place: Place, told: Sums, *, repairs: bool = False) -> None:
         for key in levels(top, place):
-            known = self._sums.get(key)
-            self._sums[key] = told if known is None else self._added(known, told)
-
-    def _added(self, known: Sums, told: Sums) -> Sums:
-        return evidence.added(known, told, self.half_life)
+            sums = evidence.added(self._sums.get(key, NONE), told, self.half_life)
+            self._sums[key] = evidence.repaired(sums) if repairs else sums
 
 
 class Outlook:
@@ -186,13 +185,12 @@ class Outlook:
             health=health,
             trust=evidence.trust(own, self._sums(_CODES)) if own[0].asked else 1.0,
             seconds=seconds,
-            trials=own[min(1, len(own) - 1)].tries,
+            trials=_nearest(channel, own).tries,
         )
 
-    def trials(self, channel: Channel, *, anywhere: bool = False) -> float:
-        """Return the tries of a channel in this country, or anywhere, that speak, faded."""
-        reached = self._reached(channel)
-        return reached[0 if anywhere else min(1, len(reached) - 1)].tries
+    def trials(self, channel: Channel) -> float:
+        """Return the tries of a channel in this country that speak, faded; of mail, all."""
+        return _nearest(channel, self._reached(channel)).tries
 
     def _reached(self, channel: Channel) -> list[Sums]:
         known = self._reach.get(channel)
@@ -202,6 +200,11 @@ class Outlook:
 
     def _sums(self, top: _Key) -> list[Sums]:
         return [self._learned.faded(key, self._now) for key in levels(top, self._place)]
+
+
+def _nearest(channel: Channel, sums: Sequence[Sums]) -> Sums:
+    """Return those of the country, of mail those of everywhere: no mailbox is in a country."""
+    return sums[0 if channel is Channel.EMAIL else min(1, len(sums) - 1)]
 
 
 def levels(top: _Key, place: Place) -> list[_Key]:

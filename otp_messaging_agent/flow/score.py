@@ -35,14 +35,17 @@ from .learned import Estimate, Outlook
 from .plan import Prospect, worthwhile
 from .way import Option, Policy, Scored
 
-BEHIND = 30.0
-"""Ranks one kind of ways behind another: costs per success differ by a factor of 10^15 at most."""
 SPARE = 15.0
+"""Ranks one kind of ways behind another: costs per success differ by a factor of 10^15 at most."""
 CROWDED = 20.0
 TRIED = 25.0
-EQUAL = 0.01
-"""Costs per success that differ by some 2 % (in powers of ten: 0.01) are equal."""
-_ALIKE = 10**EQUAL
+BELOW = 30.0
+UNPROVEN = 100.0
+"""Above what else may be held against the mapped channel: without evidence it is first."""
+UNFIT = 200.0
+"""Above that: where it fails or is late, one that too little is known of is better."""
+EQUAL = 0.02
+"""Costs per success that differ by some 5 % (in powers of ten: 0.02) are equal."""
 FULL = 0.8
 """Share of a rate limit that messages below HIGH leave the rest of to urgent ones."""
 FAILING = 0.5
@@ -69,27 +72,36 @@ def adaptive(
     """Score *ways* by evidence, and by the configuration where there is none."""
     dearest = max((w.cost for w in ways), default=0.0) or 1.0
     off, drawn = _off(attempts, outlook), draws(message.id, [w.option for w in ways])
-    found, prospects = [], {}
+    found = []
+    prospects: dict[int, Prospect] = {}
+    planned: dict[int, Prospect] = {}
     for i, way in enumerate(ways):
         parts = common(message, attempts, way.option)
         if _unproven(message, way.option, policy, outlook):
-            parts["unproven"] = -BEHIND
+            parts["unproven"] = -UNPROVEN
             parts |= configured(message, attempts, way, policy, dearest)
         else:
             e = outlook.of(way.option.channel, way.option.provider)
             prospects[i], told = _prospect(message, way, e, off, policy)
+            equal = prospects[i].cost * 10 ** (EQUAL * drawn[i])
+            planned[i] = prospects[i]._replace(cost=equal)
             parts.update(told)
             parts.update(_standing(message, attempts, way.option, e, policy))
+            if parts["underway"]:  # each retry takes the next provider, whatever is known of it
+                parts |= _NO_MATTER
             parts["balance"] = -EQUAL * drawn[i]
         found.append(parts)
-    spare = _spare(message, attempts, prospects, policy)
-    stop = policy.rules(message.type).stop
-    for i in spare:
-        found[i]["spare"] = -SPARE
+    for i in _spare(message, attempts, planned, policy):
+        found[i]["spare"] = -SPARE * (not found[i]["underway"])
+    stop, worth = policy.rules(message.type).stop, policy.worth[message.priority]
+    lost = {i for i, p in prospects.items() if stop and not worthwhile([p], worth, 1)}
     return [
-        scored(way, parts, DOES_NOT_PAY if stop and i in spare else None)
+        scored(way, parts, DOES_NOT_PAY if i in lost else None)
         for i, (way, parts) in enumerate(zip(ways, found, strict=True))
     ]
+
+
+_NO_MATTER = {"failing": 0.0, "crowded": 0.0, "target": 0.0}
 
 
 def _spare(
@@ -98,25 +110,11 @@ def _spare(
     prospects: Mapping[int, Prospect],
     policy: Policy,
 ) -> set[int]:
-    """Return which of the ways that evidence ranks are not worth one of the tries left.
-
-    Equals of one that is are worth it too, or they would never share its load.
-    """
+    """Return which of the ways that evidence ranks are not worth one of the tries left."""
     tries = TRIES if policy.max_attempts is None else policy.max_attempts - len(attempts)
-    indices, given = list(prospects), list(prospects.values())
-    chosen = worthwhile(given, policy.worth[message.priority], tries)
-    spare = set(range(len(given))).difference(chosen)
-    return {indices[i] for i in spare if not any(_alike(given[i], given[c]) for c in chosen)}
-
-
-def _alike(a: Prospect, b: Prospect) -> bool:
-    """Whether both are as good, so that they share the load."""
-    return (
-        b.cost <= a.cost * _ALIKE
-        and a.cost <= b.cost * _ALIKE
-        and b.success <= a.success * _ALIKE
-        and a.success <= b.success * _ALIKE
-    )
+    indices = list(prospects)
+    chosen = worthwhile(list(prospects.values()), policy.worth[message.priority], tries)
+    return set(prospects) - {indices[c] for c in chosen}
 
 
 DOES_NOT_PAY = "costs more than it brings"
@@ -158,11 +156,11 @@ def _standing(
     target = policy.rules(message.type).target
     return {
         "turn": -TRIED * tried,
-        "failing": -2 * BEHIND * (mapped and e.success < FAILING * option.medium.reliability),
-        "late": -2 * BEHIND * (mapped and option.wait >= PATIENCE[message.priority]),
+        "failing": -UNFIT * (mapped and e.success < FAILING * option.medium.reliability),
+        "late": -UNFIT * (mapped and option.wait >= PATIENCE[message.priority]),
         "crowded": -CROWDED * (cheap and option.used >= FULL),
         "rare": -SPARE * (e.reach < RARE),
-        "target": -BEHIND * (e.success < target),
+        "target": -BELOW * (e.success < target),
     }
 
 
@@ -170,9 +168,7 @@ def _unproven(message: Message, option: Option, policy: Policy, outlook: Outlook
     mapped = policy.mapping.get(message.priority)
     if mapped is None or option.channel is mapped:
         return False
-    return (
-        outlook.trials(option.channel, anywhere=option.medium.address == "email") < policy.evidence
-    )
+    return outlook.trials(option.channel) < policy.evidence
 
 
 def _off(attempts: Sequence[Attempt], outlook: Outlook) -> float:
@@ -185,7 +181,8 @@ def _off(attempts: Sequence[Attempt], outlook: Outlook) -> float:
         lost = a.outcome is Outcome.SENT and a.receipt_status in _LOST
         if lost and a.channel is not Channel.EMAIL:
             failed *= 1.0 - outlook.of(a.channel, a.provider).success
-    return OFF / (OFF + (1.0 - OFF) * failed)
+    # For certain would be no number of tens; what always arrived can be lost all the same.
+    return min(1.0 - _LEAST, OFF / (OFF + (1.0 - OFF) * failed))
 
 
 _LOST = frozenset({Status.UNDELIVERED, Status.UNKNOWN})

@@ -23,8 +23,8 @@ CONFIG = {
     "channels": {
         "SMS": {
             "providers": [
-                {"provider": "sandbox", "name": name, "cost_per_message": 0.008}
-                for name in ("north", "south")
+                {"provider": "sandbox", "name": "north", "cost_per_message": 0.006},
+                {"provider": "sandbox", "name": "south", "cost_per_message": 0.008},
             ]
         }
     },
@@ -95,15 +95,15 @@ def outage(flow, mode):
 
 @pytest.mark.parametrize("mode", ["reject", "fail", "silent"])
 def test_traffic_leaves_an_outage_and_comes_back(flow, mode):
-    for _ in range(140):
+    for _ in range(60):
         flow.send()
-    usual = flow.share("north", of=100)
-    assert 0.3 <= usual <= 0.7  # equals share the load
+    usual = flow.share("north")
+    assert usual >= 0.8  # the cheaper of two that work
     outage(flow, mode)
     left = flow.until(lambda: flow.share("north") <= 0.1 * usual, LEAVES)
     for _ in range(150):
         flow.send()
-    assert flow.share("north", of=100) <= 0.25  # probes only
+    assert flow.share("north", of=100) <= 0.15  # probes only
     assert flow.http.delete("/sandbox/outages/north").status_code == 204
     back = flow.until(lambda: flow.share("north") >= 0.5 * usual, RETURNS)
     assert left <= LEAVES
@@ -111,7 +111,7 @@ def test_traffic_leaves_an_outage_and_comes_back(flow, mode):
 
 
 def test_a_restart_in_an_outage_does_not_send_the_next_messages_into_it(flow):
-    for _ in range(100):
+    for _ in range(60):
         flow.send()
     outage(flow, "silent")
     flow.until(lambda: flow.share("north") <= 0.05, LEAVES)
@@ -122,7 +122,7 @@ def test_a_restart_in_an_outage_does_not_send_the_next_messages_into_it(flow):
 
 
 def test_processes_over_one_store_come_to_the_same(flow):
-    for _ in range(100):
+    for _ in range(60):
         flow.send()
     outage(flow, "fail")
     for _ in range(40):
@@ -131,7 +131,7 @@ def test_processes_over_one_store_come_to_the_same(flow):
     told = [agent.routing().model_dump(exclude={"as_of"}) for agent in (flow.agent, other)]
     other.stop()
     north, also = ({w["provider"]: w for w in t["countries"][0]["ways"]}["north"] for t in told)
-    assert north["health"] < 0.5
+    assert north["health"] < 0.9
     assert north.keys() == also.keys()
     for name in ("reach", "rate", "health", "success", "latency_seconds", "trials"):
         assert also[name] == pytest.approx(north[name], rel=0.02), name
