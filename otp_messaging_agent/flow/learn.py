@@ -80,13 +80,15 @@ class Learner:
 
     def _of_code(self, t: Tried) -> Kind | None:
         """Return what a code typed in tells of a try that no receipt told to have arrived."""
-        if t.receipt_status in _GOOD:
+        typed_at = t.code_at or 0.0
+        told = t.receipt_at is not None and t.receipt_at <= typed_at
+        if told and t.receipt_status in _GOOD:
             return None
-        if t.receipt_status is Status.UNDELIVERED:
+        if told and t.receipt_status is Status.UNDELIVERED:
             return Kind.RECOVERED
-        if t.waits or t.receipt_status is Status.UNKNOWN:
-            late = t.code_at is not None and t.code_at > t.started_at + self._patience(t)
-            return Kind.RECOVERED if late else None  # else its silence will be learned as this
+        if t.waits or t.receipt_status is not None:
+            late = typed_at > t.started_at + self._patience(t)
+            return Kind.RECOVERED if late else None  # else its silence is learned as this
         return Kind.ARRIVED
 
     def _patience(self, t: Tried) -> float:
@@ -117,6 +119,8 @@ def _of_failure(t: Tried) -> Kind | None:
 
 def _of_receipt(t: Tried, patience: float) -> Kind | None:
     late = (t.receipt_at or 0.0) > t.started_at + patience
+    if late and t.approved_at is not None and t.approved_at <= (t.receipt_at or 0.0):
+        return None  # its code told by then that it arrived
     if t.receipt_status in _GOOD:
         return Kind.RECOVERED if late else Kind.ARRIVED
     if late or t.receipt_status is not Status.UNDELIVERED or t.scope in {"recipient", "message"}:
