@@ -79,6 +79,11 @@ def added(a: Sums, b: Sums, half_life: float) -> Sums:
     return Sums(late, *(x + y for x, y in zip(old[1:], new[1:], strict=True)))
 
 
+def repaired(s: Sums) -> Sums:
+    """Return *s* with no more arrivals than tries: what recovers makes good what was lost."""
+    return s._replace(arrived=min(s.arrived, s.tries), real=min(s.real, s.expected))
+
+
 def share(prior: float, levels: Sequence[Sums], weight: float) -> float:
     """Return the share that arrives, by the levels from the widest to the nearest."""
     for s in levels:
@@ -107,13 +112,14 @@ def trust(own: Sequence[Sums], every: Sequence[Sums]) -> float:
 
     own: of one way, from everywhere to the nearest; every: of all ways, as far as compared.
     """
-    if not own[0].asked:
-        return 1.0
-    usual = own[0].confirmed / own[0].asked
+    ratio = 1.0
     for mine, all_ in zip(own, every, strict=False):
         others, typed = all_.asked - mine.asked, all_.confirmed - mine.confirmed
-        usual = (CODES * usual + max(0.0, typed)) / (CODES + max(0.0, others))
-    ratio = 1.0
-    for s in own if usual > 0 else ():
-        ratio = (CODES * ratio + s.confirmed / usual) / (CODES + s.asked)
-    return min(1.0, ratio)
+        had = mine.confirmed / mine.asked if mine.asked else 0.0
+        # With nobody to compare with here: what it has, made good by what the level above says.
+        usual = CODES * min(1.0, had / ratio) + max(0.0, typed)
+        usual /= CODES + max(0.0, others)
+        if usual > 0:
+            ratio = (CODES * ratio + mine.confirmed / usual) / (CODES + mine.asked)
+            ratio = min(1.0, ratio)
+    return ratio

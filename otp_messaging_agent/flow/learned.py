@@ -1,13 +1,14 @@
 """What was learned of every way out, as a value: lessons go in, estimates come out. Pure.
 
 There are sums for each (channel, provider), for each of its countries and each prefix of numbers.
-They fade with stored time and do not depend on the order of the lessons, so that a restart and
-other processes over one store come to the same. Reading fades copies and locks nothing.
+They fade with stored time. What a lesson weighs depends on what was known by then, and on the
+order of the others only so far: a restart and other processes over one store come to the same.
+Reading fades copies and locks nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -98,6 +99,8 @@ _OF_CODES = {
     Kind.ASKED: Sums(asked=1.0),
     Kind.CONFIRMED: Sums(confirmed=1.0),
 }
+_UNKNOWN = Prior(0.9, 10.0)
+"""Of a channel that was tried and is off now: nothing is sent by it, but it may be asked for."""
 _COUNTRY = 3
 """Length of a key that names a way and a country."""
 
@@ -126,7 +129,7 @@ class Learned:
 
     def prior(self, channel: Channel) -> Prior:
         """Return what a channel promises before anything is known of it."""
-        return self._priors[channel]
+        return self._priors.get(channel, _UNKNOWN)
 
     def faded(self, key: _Key, now: float) -> Sums:
         """Return the sums of *key* as they count at *now*."""
@@ -147,15 +150,12 @@ class Learned:
         self._count((*_REACH, lesson.channel.value), lesson.place, reach)
         if lesson.kind is not Kind.UNREACHABLE:
             e = self.outlook(lesson.place, lesson.at).of(lesson.channel, lesson.provider)
-            self._count(way, lesson.place, _told(lesson, e))
+            self._count(way, lesson.place, _told(lesson, e), repairs=not new)
 
-    def _count(self, top: _Key, place: Place, told: Sums) -> None:
+    def _count(self, top: _Key, place: Place, told: Sums, *, repairs: bool = False) -> None:
         for key in levels(top, place):
-            known = self._sums.get(key)
-            self._sums[key] = told if known is None else self._added(known, told)
-
-    def _added(self, known: Sums, told: Sums) -> Sums:
-        return evidence.added(known, told, self._half_life)
+            sums = evidence.added(self._sums.get(key, NONE), told, self._half_life)
+            self._sums[key] = evidence.repaired(sums) if repairs else sums
 
 
 class Outlook:
@@ -178,13 +178,12 @@ class Outlook:
             health=evidence.health(own),
             trust=evidence.trust(own, every),
             seconds=evidence.seconds(prior.latency, own),
-            trials=own[min(1, len(own) - 1)].tries,
+            trials=_nearest(channel, own).tries,
         )
 
     def trials(self, channel: Channel) -> float:
-        """Return the tries of a channel in this country that speak, faded."""
-        reached = self._reached(channel)
-        return reached[min(1, len(reached) - 1)].tries
+        """Return the tries of a channel in this country that speak, faded; of mail, all."""
+        return _nearest(channel, self._reached(channel)).tries
 
     def _reached(self, channel: Channel) -> list[Sums]:
         known = self._reach.get(channel)
@@ -194,6 +193,11 @@ class Outlook:
 
     def _sums(self, top: _Key) -> list[Sums]:
         return [self._learned.faded(key, self._now) for key in levels(top, self._place)]
+
+
+def _nearest(channel: Channel, sums: Sequence[Sums]) -> Sums:
+    """Return those of the country, of mail those of everywhere: no mailbox is in a country."""
+    return sums[0 if channel is Channel.EMAIL else min(1, len(sums) - 1)]
 
 
 def levels(top: _Key, place: Place) -> list[_Key]:
