@@ -24,11 +24,13 @@ from dataclasses import dataclass
 from ..message import Attempt, Message, Outcome, Priority
 from .way import Option, Policy, Scored
 
-PREFERRED = 500.0
-UNDERWAY = 250.0
-RESTING = 1000.0
-"""Above `PREFERRED` and all that may come with it: a preferred channel that is down, even one that
-was tried, is not waited for while another is up."""
+UNDERWAY = 1000.0
+"""Above all that evidence may take off a way that was tried as often as is possible (20 times)."""
+PREFERRED = 2500.0
+"""Above `UNDERWAY` and that again."""
+RESTING = 5000.0
+"""Above both and that again: a preferred channel that is down, even one that was tried, is not
+waited for while another is up."""
 
 MAPPED = 1.0
 ORDER = 0.1

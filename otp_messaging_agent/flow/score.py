@@ -34,11 +34,15 @@ from .learned import Estimate, Outlook
 from .plan import Prospect, worthwhile
 from .way import Option, Policy, Scored
 
-BEHIND = 30.0
-"""Ranks one kind of ways behind another: costs per success differ by a factor of 10^15 at most."""
 SPARE = 15.0
+"""Ranks one kind of ways behind another: costs per success differ by a factor of 10^15 at most."""
 CROWDED = 20.0
 TRIED = 25.0
+BELOW = 30.0
+UNPROVEN = 100.0
+"""Above what else may be held against the mapped channel: without evidence it is first."""
+UNFIT = 200.0
+"""Above that: where it fails or is late, one that too little is known of is better."""
 EQUAL = 0.01
 """Costs per success that differ by some 2 % (in powers of ten: 0.01) are equal."""
 FULL = 0.8
@@ -51,6 +55,8 @@ REFUSED = 2.0
 KNOWN = 0.7
 """Share of a channel's patience after which a failure is known, on average."""
 _BITS = 64
+_MOST = 100.0
+"""The most that is drawn: what is to have next to no load among equals costs ten times as much."""
 _LEAST = 1e-9
 
 
@@ -64,37 +70,45 @@ def adaptive(
     """Score *ways* by evidence, and by the configuration where there is none."""
     dearest = max((w.cost for w in ways), default=0.0) or 1.0
     off, drawn = _off(attempts, outlook), _draws(message.id, ways)
-    found, prospects = [], {}
+    found = []
+    prospects: dict[int, Prospect] = {}
+    planned: dict[int, Prospect] = {}
     for i, way in enumerate(ways):
         parts = common(message, attempts, way.option)
         if _unproven(message, way.option, policy, outlook):
-            parts["unproven"] = -BEHIND
+            parts["unproven"] = -UNPROVEN
             parts |= configured(message, attempts, way, policy, dearest)
         else:
             e = outlook.of(way.option.channel, way.option.provider)
             prospects[i], told = _prospect(message, way, e, off, policy)
+            equal = prospects[i].cost * 10 ** (EQUAL * drawn[i])
+            planned[i] = prospects[i]._replace(cost=equal)
             parts |= told | _standing(message, attempts, way.option, e, policy)
+            if parts["underway"]:  # each retry takes the next provider, whatever is known of it
+                parts |= _NO_MATTER
             parts["balance"] = -EQUAL * drawn[i]
         found.append(parts)
-    spare = _spare(message, attempts, ways, prospects, policy)
-    stop = policy.rules(message.type).stop
-    for i in spare:
-        found[i]["spare"] = -SPARE
+    for i in _spare(message, attempts, planned, policy):
+        found[i]["spare"] = -SPARE * (not found[i]["underway"])
+    stop, worth = policy.rules(message.type).stop, policy.worth[message.priority]
+    lost = {i for i, p in prospects.items() if stop and not worthwhile([p], worth, 1)}
     return [
-        scored(way, parts, DOES_NOT_PAY if stop and i in spare else None)
+        scored(way, parts, DOES_NOT_PAY if i in lost else None)
         for i, (way, parts) in enumerate(zip(ways, found, strict=True))
     ]
+
+
+_NO_MATTER = {"failing": 0.0, "crowded": 0.0, "target": 0.0}
 
 
 def _spare(
     message: Message,
     attempts: Sequence[Attempt],
-    ways: Sequence[Open],
     prospects: Mapping[int, Prospect],
     policy: Policy,
 ) -> set[int]:
     """Return which of the ways that evidence ranks are not worth one of the tries left."""
-    tries = len({ways[i].option.channel for i in prospects})
+    tries = len(prospects)
     if policy.max_attempts is not None:
         tries = policy.max_attempts - len(attempts)
     indices = list(prospects)
@@ -141,24 +155,29 @@ def _standing(
     target = policy.rules(message.type).target
     return {
         "turn": -TRIED * tried,
-        "failing": -2 * BEHIND * (mapped and e.success < FAILING * option.medium.reliability),
-        "late": -2 * BEHIND * (mapped and option.wait >= PATIENCE[message.priority]),
+        "failing": -UNFIT * (mapped and e.success < FAILING * option.medium.reliability),
+        "late": -UNFIT * (mapped and option.wait >= PATIENCE[message.priority]),
         "crowded": -CROWDED * (cheap and option.used >= FULL),
-        "target": -BEHIND * (e.success < target),
+        "target": -BELOW * (e.success < target),
     }
 
 
 def _draws(message_id: str, ways: Sequence[Open]) -> list[float]:
     """Return an exponential draw for each way, the same for the same message.
 
-    The least of them falls to each in proportion to its weight.
+    The least of those of a channel falls to each in proportion to its weight.
     """
+    heaviest: dict[Channel, float] = {}
+    for way in ways:
+        option = way.option
+        heaviest[option.channel] = max(option.weight, heaviest.get(option.channel, 0.0))
     bits = blake2b(message_id.encode(), digest_size=_BITS).digest()
     drawn = []
     for i, way in enumerate(ways):
         at = 4 * i % _BITS
         u = (int.from_bytes(bits[at : at + 4]) + 1) / 2**32
-        drawn.append(-math.log(u) / way.option.weight)
+        light = heaviest[way.option.channel] / way.option.weight
+        drawn.append(min(_MOST, -math.log(u) * light))
     return drawn
 
 
@@ -179,7 +198,8 @@ def _off(attempts: Sequence[Attempt], outlook: Outlook) -> float:
         lost = a.outcome is Outcome.SENT and a.receipt_status in _LOST
         if lost and a.channel is not Channel.EMAIL:
             failed *= 1.0 - outlook.of(a.channel, a.provider).success
-    return OFF / (OFF + (1.0 - OFF) * failed)
+    # For certain would be no number of tens; what always arrived can be lost all the same.
+    return min(1.0 - _LEAST, OFF / (OFF + (1.0 - OFF) * failed))
 
 
 _LOST = frozenset({Status.UNDELIVERED, Status.UNKNOWN})
