@@ -73,6 +73,25 @@ def test_what_is_expected_of_a_medium_makes_sense(channel):
     assert 0.5 < medium.reliability <= 1
     assert 0 < medium.cost < 1
     assert 60 <= medium.receipt_within <= 86_400
+    assert 0 < medium.latency < medium.patience <= medium.receipt_within
+    assert 0 < medium.seen <= 1
+    assert 0 <= medium.noticed < medium.patience
+
+
+@CHANNELS
+def test_a_silence_counts_before_it_sends_a_message_another_way(channel):
+    """So that the next message knows of it by then."""
+    medium = MEDIA[channel]
+    assert medium.patience <= (medium.fallback_after or medium.receipt_within)
+
+
+def test_what_a_receipt_of_mail_says_is_less_than_what_one_of_a_phone_says():
+    assert {c for c in Channel if MEDIA[c].seen < 1 or MEDIA[c].noticed} == {Channel.EMAIL}
+
+
+def test_what_is_not_answered_or_not_delivered_is_free_of_calls_and_whatsapp():
+    free = {c for c in Channel if MEDIA[c].billed_on_arrival}
+    assert free == {Channel.CALL, Channel.WHATSAPP}
 
 
 def test_mail_is_the_cheapest_and_a_call_the_dearest():

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from otp_messaging_agent import plugins
 from otp_messaging_agent.flow.deliver import Deliverer, Sending
 from otp_messaging_agent.flow.gate import Gate
+from otp_messaging_agent.flow.learned import Learned, Prior
 from otp_messaging_agent.flow.verdict import Ways
 from otp_messaging_agent.flow.way import Option, Policy
 from otp_messaging_agent.message import Channel, Priority
@@ -23,6 +24,7 @@ from .vendor import Vendor
 
 SMS, EMAIL = Channel.SMS, Channel.EMAIL
 MEDIA = {c: plugins.load("channels", c.value.lower()).MEDIUM for c in (SMS, EMAIL)}
+PRIORS = {c: Prior(m.reliability, m.latency) for c, m in MEDIA.items()}
 RETRIES = RetryPolicy(max_retries=2, base_delay=1.0, max_delay=4.0)
 OPTIONS = [
     Option(SMS, "first", MEDIA[SMS], 0.01, 0, 2),
@@ -82,7 +84,7 @@ class Service:
         self.store = self._place.store()
         assert self.store.lead(f"life-{self.lives}", self.now, 10.0)
         policy = Policy(dict.fromkeys(Priority, SMS), RETRIES)
-        ways = Ways(OPTIONS, self.vendors, policy, Learned(PRIORS), self._gate(), self.clock)
+        ways = Ways(OPTIONS, self.vendors, policy, Learned(PRIORS), self._gate(), lambda: self.now)
         self._deliverer = Deliverer(
             Claims(self.store, self._on_claim),
             self,

@@ -1,5 +1,9 @@
 """What the tests of routing are made of: messages, attempts, options and a policy."""
 
+from dataclasses import replace
+
+import pytest
+
 from otp_messaging_agent import plugins
 from otp_messaging_agent.flow.learned import Learned, Prior, place_of
 from otp_messaging_agent.flow.route import decide
@@ -25,6 +29,8 @@ MAPPING = {
     Priority.LOW: EMAIL,
 }
 POLICY = Policy(MAPPING, RetryPolicy())
+FIXED = replace(POLICY, adaptive=False)
+IN_BOTH_MODES = pytest.mark.parametrize("policy", [POLICY, FIXED], ids=["adaptive", "fixed"])
 NOW = 1_800_000_000.0
 
 
@@ -81,6 +87,11 @@ def route(asked=None, tried=(), options=ALL, policy=POLICY, learned=None, blocke
 def ways(decision):
     """Return the channels of a decision, best first."""
     return [s.option.channel for s in decision.ranked]
+
+
+def providers(decision):
+    """Return the providers of a decision, best first."""
+    return [s.option.provider for s in decision.ranked]
 
 
 def reasons(decision):

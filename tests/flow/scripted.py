@@ -103,6 +103,7 @@ class Stage:
         per_day=None,
         ceiling=None,
         proof=None,
+        adaptive=True,
     ):
         self.clock = clock or Clock()
         self.providers = providers
@@ -125,7 +126,8 @@ class Stage:
         self.breaker = Breaker(failures, 30.0, self.clock)
         self.spend = Spend(per_day, ZoneInfo("UTC"), self.clock)
         gate = Gate(self.pace, self.breaker, self.spend)
-        policy = Policy(MAPPING, retries or RetryPolicy(), rules.stop_types, ceiling)
+        retries = retries or RetryPolicy()
+        policy = Policy(MAPPING, retries, rules.stop_types, ceiling, adaptive=adaptive)
         self.ways = ways = Ways(
             list(_options(providers)),
             providers,

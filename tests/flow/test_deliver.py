@@ -7,6 +7,7 @@ from otp_messaging_agent.message import Channel, MessageType, Outcome, Status
 from otp_messaging_agent.providers.base import Sent
 from otp_messaging_agent.retry import RetryPolicy
 
+from .lessons import history, taught
 from .scripted import PHONE, START, TIMEOUT, Scripted
 
 SMS, WHATSAPP, CALL, EMAIL = Channel.SMS, Channel.WHATSAPP, Channel.CALL, Channel.EMAIL
@@ -45,8 +46,9 @@ def test_mail_goes_to_the_mailbox(stage):
     assert (code.to, code.subject) == ("ada@example.com", "Your verification code")
 
 
-def test_an_attempt_is_kept_with_the_decision_that_chose_it(stage):
-    on = stage({(SMS, "main"): Scripted(), (CALL, "main"): Scripted()})
+@pytest.mark.parametrize("adaptive", [True, False])
+def test_an_attempt_is_kept_with_the_decision_that_chose_it(stage, adaptive):
+    on = stage({(SMS, "main"): Scripted(), (CALL, "main"): Scripted()}, adaptive=adaptive)
     made = on.take(priority="CRITICAL")
     on.finish(made)
     (kept,) = on.attempts(made)
@@ -56,7 +58,7 @@ def test_an_attempt_is_kept_with_the_decision_that_chose_it(stage):
     assert kept.provider_message_id == f"ext-{made}.1"
     ranked = kept.decision["ranked"]
     assert [way["channel"] for way in ranked] == ["Call", "SMS"]
-    assert ranked[0]["parts"]["mapped"] == 1
+    assert "unproven" in ranked[1]["parts"] if adaptive else ranked[0]["parts"]["mapped"] == 1
     assert kept.decision["excluded"] == []
 
 
@@ -214,11 +216,26 @@ def test_an_account_that_is_refused_leaves_its_channel_to_its_sibling(stage):
     assert call.outs == []
 
 
-def test_each_retry_takes_the_next_account(stage):
-    on = stage({(SMS, "a"): Scripted(*down(9)), (SMS, "b"): Scripted(*down(9))})
-    made = on.take()
+@pytest.mark.parametrize("adaptive", [True, False])
+@pytest.mark.parametrize("priority", ["HIGH", "MEDIUM"])
+def test_each_retry_takes_the_next_account(stage, priority, adaptive):
+    ways = {(SMS, "a"): Scripted(*down(9)), (SMS, "b"): Scripted(*down(9))}
+    on = stage(ways, adaptive=adaptive)
+    made = on.take(priority=priority)
     on.finish(made)
-    assert [provider for _, provider, *_ in on.tries(made)] == ["a", "b", "a", "b"]
+    taken = [provider for _, provider, *_ in on.tries(made)]
+    assert taken in (["a", "b"] * 2, ["b", "a"] * 2)
+    if priority == "MEDIUM" or not adaptive:  # whose mapped channel is another: nothing is known
+        assert taken[0] == "a"
+
+
+def test_what_is_learned_of_a_channel_leads_the_next_message_elsewhere(stage):
+    on = stage({(SMS, "main"): Scripted(), (CALL, "main"): Scripted()})
+    before, after = on.take(priority="HIGH"), on.take(priority="HIGH")
+    on.finish(before)
+    taught(*history(0.0, until=on.clock.at), learned=on.ways.learned)
+    on.finish(after)
+    assert [on.tries(m)[0][0] for m in (before, after)] == ["SMS", "Call"]
 
 
 def test_long_details_are_cut_and_empty_ones_left_out(stage):

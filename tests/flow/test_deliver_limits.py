@@ -13,6 +13,7 @@ from otp_messaging_agent.message import RANKS, Channel
 from otp_messaging_agent.providers.base import Sent
 from otp_messaging_agent.safety.pace import WINDOW, Pace
 
+from .lessons import history, in_order, taught
 from .scripted import START, Scripted
 
 SMS, WHATSAPP, CALL, EMAIL = Channel.SMS, Channel.WHATSAPP, Channel.CALL, Channel.EMAIL
@@ -115,15 +116,30 @@ def test_urgent_messages_go_another_way_at_once(stage, clock):
     assert channels(on, made) == ["SMS", "SMS", "WhatsApp", "WhatsApp", "WhatsApp"]
 
 
-def test_the_decision_tells_of_the_wait(stage, clock):
+@pytest.mark.parametrize(("adaptive", "part"), [(True, "late"), (False, "wait")])
+def test_the_decision_tells_of_the_wait(stage, clock, adaptive, part):
     ways = {(SMS, "main"): Timed(), (WHATSAPP, "main"): Timed()}
-    on = stage(ways, clock=time.time, per_minute={SMS: 1})
+    on = stage(ways, clock=time.time, per_minute={SMS: 1}, adaptive=adaptive)
     made = [on.take(priority="HIGH") for _ in range(2)]
     for message_id in made:
         on.deliverer.handle(message_id)
     ranked = on.attempts(made[1])[0].decision["ranked"]
     assert [way["channel"] for way in ranked] == ["WhatsApp", "SMS"]
-    assert ranked[1]["parts"]["wait"] == -3
+    assert ranked[1]["parts"][part] <= -3
+
+
+def test_of_a_proven_channel_the_last_of_its_limit_is_kept_for_urgent_messages(stage, clock):
+    ways = {(EMAIL, "main"): Timed(), (SMS, "main"): Timed()}
+    on = stage(ways, clock=time.time, per_minute={EMAIL: 10})
+    known = in_order(history(0.95, until=time.time()), history(0.95, EMAIL, until=time.time()))
+    taught(*known, learned=on.ways.learned)
+    made = [on.take(priority="LOW", email="ada@example.com") for _ in range(12)]
+    for message_id in made:
+        on.deliverer.handle(message_id)
+    assert channels(on, made) == ["Email"] * 8 + ["SMS"] * 4
+    urgent = on.take(priority="CRITICAL", email="ada@example.com", preferred_channel="Email")
+    on.deliverer.handle(urgent)
+    assert channels(on, [urgent]) == ["Email"]
 
 
 def test_messages_in_no_hurry_wait_for_their_channel(stage, clock):
@@ -180,7 +196,7 @@ def test_a_limit_used_up_between_deciding_and_sending_is_decided_again(stage, cl
     on.pace.take = lambda names: take(names) and take(names)
     on.deliverer.handle(made)
     assert channels(on, [made]) == ["WhatsApp"]
-    assert on.attempts(made)[0].decision["ranked"][1]["parts"]["wait"] < 0
+    assert on.attempts(made)[0].decision["ranked"][1]["parts"]["late"] < 0
 
 
 def test_a_restart_forgets_no_send_of_the_last_minute(stage, clock):

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from otp_messaging_agent.errors import Scope, SendError, StoreUnavailable
 from otp_messaging_agent.flow.gate import Gate, limit_names
 from otp_messaging_agent.providers.base import Sent
-from otp_messaging_agent.safety.breaker import Breaker
+from otp_messaging_agent.safety.breaker import HOLD, Breaker
 from otp_messaging_agent.safety.pace import Pace
 from otp_messaging_agent.safety.spend import Spend
 
@@ -96,6 +96,30 @@ def test_the_same_provider_on_another_channel_has_its_own_limit(wall):
     assert passes(gate, MAIL, most=5) == 5
 
 
+def test_the_load_of_a_way_is_that_of_its_fullest_limit(wall):
+    gate = Timed({"SMS/main": 4, "SMS": 10})
+    assert gate.load(MAIN) == (0, 0, 0)
+    gate.take(MAIN, 0)
+    assert gate.load(MAIN) == (0, 0, 0.25)
+    assert gate.load(SECOND) == (0, 0, pytest.approx(0.1))
+    for _ in range(3):
+        gate.take(MAIN, 0)
+    assert gate.load(MAIN) == (60, 0, 1)
+    assert gate.load(SECOND) == (0, 0, pytest.approx(0.4))
+    assert gate.load(MAIL) == (0, 0, 0)
+    wall.shift(61)
+    gate.clock.at += 61
+    assert gate.load(MAIN) == (0, 0, 0)
+
+
+def test_the_load_of_a_way_tells_of_429_and_failures_too():
+    gate = Timed(failures=1)
+    gate.fail(MAIN, "a", error=SendError("rate_limited", retry_after=45))
+    gate.fail(SECOND, "a")
+    assert gate.load(MAIN) == (45, 0, 0)
+    assert gate.load(SECOND) == (0, REST, 0)
+
+
 def test_a_send_that_its_provider_may_not_make_is_not_counted_for_the_channel(wall):
     gate = Timed({"SMS/main": 1, "SMS": 2})
     assert passes(gate, MAIN) == 1
@@ -119,16 +143,23 @@ def test_after_a_429_a_way_is_left_alone_as_long_as_it_asked():
     assert gate.take(MAIN, 0)
 
 
-def test_a_429_that_asks_for_nothing_holds_nothing():
+def test_after_a_429_that_asks_for_nothing_a_way_is_left_alone_for_a_moment():
     gate = Timed()
     gate.leave(gate.take(MAIN, 0), "a", SendError("rate_limited"))
+    assert (gate.wait(MAIN), gate.rest(MAIN)) == (HOLD, 0)
+    assert gate.take(MAIN, 0) is None
+    assert gate.take(SECOND, 0)
+    gate.clock.at += HOLD
     assert not gate.closed(MAIN)
+    assert gate.take(MAIN, 0)
 
 
-def test_no_429_counts_as_a_failure():
+@pytest.mark.parametrize("asked", [None, 0.5, 45.0])
+def test_no_429_counts_as_a_failure(asked):
     gate = Timed(failures=2)
     gate.fail(MAIN, "a")
-    gate.fail(MAIN, "b", error=SendError("rate_limited"))
+    gate.fail(MAIN, "b", error=SendError("rate_limited", retry_after=asked))
+    gate.clock.at += asked or HOLD
     gate.fail(MAIN, "c")
     assert gate.rest(MAIN) == 0
 

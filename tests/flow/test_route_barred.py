@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otp_messaging_agent.errors import SendError
 from otp_messaging_agent.flow import route as routing
-from otp_messaging_agent.flow.route import decide, suppressed
+from otp_messaging_agent.flow.configured import RESTING
+from otp_messaging_agent.flow.route import suppressed
 from otp_messaging_agent.message import Channel, MessageType, Outcome, Priority, Status
-from otp_messaging_agent.stores.base import OptOut
 
 from .routes import (
     ALL,
     CALL,
     EMAIL,
+    IN_BOTH_MODES,
     POLICY,
     SMS,
     WHATSAPP,
@@ -27,7 +27,6 @@ from .routes import (
     siblings,
     ways,
 )
-from .scripted import PHONE, Scripted
 
 STOPS = frozenset(MessageType) - {MessageType.OTP}
 STRICT = replace(POLICY, stop_types=STOPS)
@@ -139,10 +138,11 @@ def test_an_answer_goes_back_where_it_was_asked_and_nowhere_else(channel, blocke
     assert set(reasons(decision).values()) == {"not where it was asked"}
 
 
-def test_an_answer_that_fails_is_tried_again_there_and_then_no_more():
+@IN_BOTH_MODES
+def test_an_answer_that_fails_is_tried_again_there_and_then_no_more(policy):
     asked = message(exempt=True, preferred_channel=SMS)
-    assert ways(route(asked, [attempt(SMS)])) == [SMS]
-    assert ways(route(asked, [attempt(SMS)] * 4)) == []
+    assert ways(route(asked, [attempt(SMS)], policy=policy)) == [SMS]
+    assert ways(route(asked, [attempt(SMS)] * 4, policy=policy)) == []
 
 
 # What did not arrive
@@ -156,29 +156,36 @@ def test_an_answer_that_fails_is_tried_again_there_and_then_no_more():
         (Status.UNKNOWN, None, "not received this way: unknown"),
     ],
 )
-def test_a_channel_it_did_not_arrive_by_is_out_with_all_its_providers(status, code, why):
-    options = [*siblings(SMS, "a", "b"), option(CALL)]
+@IN_BOTH_MODES
+def test_a_way_it_did_not_arrive_by_is_out_and_its_sibling_is_not(policy, status, code, why):
+    options = [*siblings(SMS, "a", "b"), option(CALL, "a")]
     tried = [attempt(SMS, "a", outcome=Outcome.SENT, error_code=code, receipt_status=status)]
-    decision = route(tried=tried, options=options)
-    assert ways(decision) == [CALL]
-    assert reasons(decision) == {(SMS, "a"): why, (SMS, "b"): why}
+    decision = route(tried=tried, options=options, policy=policy)
+    assert [(s.option.channel, s.option.provider) for s in decision.ranked] == [
+        (SMS, "b"),
+        (CALL, "a"),
+    ]
+    assert reasons(decision) == {(SMS, "a"): why}
 
 
+@IN_BOTH_MODES
 @pytest.mark.parametrize("status", [None, Status.SENT, Status.DELIVERED, Status.READ])
-def test_any_other_receipt_leaves_it_in(status):
+def test_any_other_receipt_leaves_it_in(policy, status):
     tried = [attempt(SMS, outcome=Outcome.SENT, error_code=None, receipt_status=status)]
-    assert SMS in ways(route(tried=tried))
+    assert SMS in ways(route(tried=tried, policy=policy))
 
 
-def test_it_stays_out_after_another_channel_was_tried():
+@IN_BOTH_MODES
+def test_it_stays_out_after_another_channel_was_tried(policy):
     missed = attempt(SMS, outcome=Outcome.SENT, receipt_status=Status.UNDELIVERED)
     tried = [missed, *[attempt(WHATSAPP)] * 4]
-    assert ways(route(tried=tried)) == [CALL, EMAIL]
+    assert ways(route(tried=tried, policy=policy)) == [CALL, EMAIL]
 
 
-def test_an_earlier_try_that_did_not_arrive_counts_too():
+@IN_BOTH_MODES
+def test_an_earlier_try_that_did_not_arrive_counts_too(policy):
     missed = attempt(SMS, outcome=Outcome.SENT, receipt_status=Status.UNKNOWN)
-    assert SMS not in ways(route(tried=[missed, attempt(SMS)]))
+    assert SMS not in ways(route(tried=[missed, attempt(SMS)], policy=policy))
 
 
 # Providers that rest
@@ -188,27 +195,33 @@ def resting(*channels):
     return [replace(o, rest=30.0) if o.channel in channels else o for o in ALL]
 
 
+@IN_BOTH_MODES
 @pytest.mark.parametrize("priority", Priority)
 @pytest.mark.parametrize("down", [SMS, WHATSAPP, CALL, EMAIL])
 @pytest.mark.parametrize("tries", [0, 1, 3])
-def test_whatever_speaks_for_a_way_that_rests_another_is_better(priority, down, tries):
+def test_whatever_speaks_for_a_way_that_rests_another_is_better(policy, priority, down, tries):
     asked = message(priority=priority, preferred_channel=down)
-    decision = route(asked, [attempt(down)] * tries, options=resting(down))
+    decision = route(asked, [attempt(down)] * tries, options=resting(down), policy=policy)
     assert ways(decision)[0] is not down
     assert ways(decision)[-1] is down
-    assert decision.ranked[-1].parts["resting"] == -routing.RESTING
+    assert decision.ranked[-1].parts["resting"] == -RESTING
 
 
-def test_even_one_that_waits_long_for_its_limit():
+@IN_BOTH_MODES
+def test_even_one_that_waits_long_for_its_limit(policy):
     options = [replace(o, wait=3600.0) if o.channel is EMAIL else o for o in resting(SMS, CALL)]
     asked = message(priority=Priority.CRITICAL, preferred_channel=SMS)
-    assert ways(route(asked, [attempt(SMS)], options=options))[:2] == [WHATSAPP, EMAIL]
+    assert ways(route(asked, [attempt(SMS)], options=options, policy=policy))[:2] == [
+        WHATSAPP,
+        EMAIL,
+    ]
 
 
-def test_a_sibling_that_is_up_goes_first_and_keeps_the_channel():
+@IN_BOTH_MODES
+def test_a_sibling_that_is_up_goes_first_and_keeps_the_channel(policy):
     down, up = siblings(SMS, "a", "b")
     options = [replace(down, rest=1.0), up, option(WHATSAPP)]
-    ranked = route(options=options).ranked
+    ranked = route(options=options, policy=policy).ranked
     assert [(s.option.channel, s.option.provider) for s in ranked] == [
         (SMS, "b"),
         (WHATSAPP, "main"),
@@ -216,82 +229,14 @@ def test_a_sibling_that_is_up_goes_first_and_keeps_the_channel():
     ]
 
 
-def test_where_all_rest_the_order_is_as_ever():
+@IN_BOTH_MODES
+def test_where_all_rest_the_order_is_as_ever(policy):
     asked = message(preferred_channel=CALL)
-    assert ways(route(asked, options=resting(*Channel))) == ways(route(asked))
-
-
-def test_no_rest_is_no_part():
-    assert "resting" not in route().ranked[0].parts
-
-
-# In the flow
-
-
-def test_a_message_that_every_way_is_too_dear_for_fails_and_says_so(stage):
-    sms = Scripted()
-    on = stage({(SMS, "main"): sms}, ceiling=0.008)
-    made = on.take()
-    on.finish(made)
-    assert on.status(made) == "failed"
-    assert on.message(made).error_code == "over_price_ceiling"
-    assert sms.outs == []
-
-
-def test_below_the_ceiling_it_goes_the_cheaper_way(stage):
-    on = stage({(SMS, "main"): Scripted(), (WHATSAPP, "main"): Scripted()}, ceiling=0.008)
-    made = on.take(priority="HIGH")
-    on.finish(made)
-    assert [channel for channel, *_ in on.tries(made)] == ["WhatsApp"]
-
-
-def test_who_opts_out_after_it_was_taken_in_gets_it_no_more(stage):
-    sms = Scripted()
-    on = stage({(SMS, "main"): sms})
-    made = on.take()
-    on.store.opt_out(OptOut("out_1", PHONE, on.clock(), "api", channel=SMS))
-    on.finish(made)
-    assert (on.status(made), on.message(made).error_code) == ("suppressed", "opted_out")
-    assert sms.outs == []
-
-
-def test_who_opts_out_between_two_tries_gets_no_second(stage):
-    sms = Scripted(SendError("down"))
-    on = stage({(SMS, "main"): sms})
-    made = on.take()
-    on.step(made)
-    on.store.opt_out(OptOut("out_1", PHONE, on.clock(), "api"))
-    on.finish(made)
-    assert on.status(made) == "suppressed"
-    assert len(sms.outs) == 1
-
-
-def test_a_preferred_channel_that_goes_down_by_the_message_itself_is_left_at_once(stage):
-    on = stage(
-        {(SMS, "main"): Scripted(SendError("down")), (EMAIL, "main"): Scripted()}, failures=1
+    assert ways(route(asked, options=resting(*Channel), policy=policy)) == ways(
+        route(asked, policy=policy)
     )
-    made = on.take(preferred_channel="SMS", email="ada@example.com")
-    assert sum(on.finish(made)) < 1
-    assert [channel for channel, *_ in on.tries(made)] == ["SMS", "Email"]
 
 
-def test_the_days_spend_is_waited_for_until_midnight(stage):
-    sms = Scripted()
-    on = stage({(SMS, "main"): sms}, per_day=0.0166)
-    made = [on.take() for _ in range(3)]
-    for one in made:
-        on.deliverer.handle(one)
-    assert [on.status(one) for one in made] == ["sent", "sent", "accepted"]
-    midnight = (on.clock.at // 86_400 + 1) * 86_400
-    assert on.message(made[2]).due_at == midnight
-    on.finish(made[2])
-    assert len(sms.outs) == 3
-
-
-def test_what_was_spent_before_a_restart_counts(stage):
-    first = stage({(SMS, "main"): Scripted()}, per_day=0.0166)
-    first.finish(first.take())
-    second = stage({(SMS, "main"): Scripted()}, per_day=0.0166)
-    assert second.dispatcher.tick()
-    assert second.spend.wait(0.0083) == 0
-    assert second.spend.wait(0.0084) > 0
+@IN_BOTH_MODES
+def test_no_rest_is_no_part(policy):
+    assert "resting" not in route(policy=policy).ranked[0].parts
