@@ -20,7 +20,7 @@ LEVEL = 20.0
 SURE = 6.0
 """The same for the health of one country beside that of the provider: few say little."""
 DOUBT = 1.0
-"""Arrivals as expected that a provider's health starts with: two failures in a row say much."""
+"""Arrivals as expected that a provider's health starts with: three failures in a row say much."""
 SLACK = 0.5
 """Missing arrivals that say nothing: what is left of old failures must not keep probes away."""
 SICKEST = 0.02
@@ -90,31 +90,28 @@ def repaired(s: Sums) -> Sums:
     return s._replace(arrived=min(s.arrived, s.tries), real=min(s.real, s.expected))
 
 
-def reached(prior: float, levels: Sequence[Sums]) -> float:
-    """Return the share of recipients who have a channel; levels are faded, the widest first."""
+def share(prior: float, levels: Sequence[Sums], weight: float) -> float:
+    """Return the share that arrives, by the levels from the widest to the nearest."""
     for s in levels:
-        prior = (REACHES * prior + s.arrived) / (REACHES + s.tries)
+        prior = (weight * prior + s.arrived) / (weight + s.tries)
     return prior
 
 
-def weighed(
-    rate: float, seconds: float, whole: Sums, levels: Sequence[Sums]
-) -> tuple[float, float, float]:
-    """Return the share that arrives, the health of the last minutes and the seconds it takes.
-
-    rate, seconds: what the channel promises; whole: of all its providers; levels: of this one.
-    All faded, the widest first. Health is real over expected arrivals, 1 at most.
-    """
-    well, doubt = 1.0, DOUBT
-    rate = (LEVEL * rate + whole.arrived) / (LEVEL + whole.tries)
-    seconds = (PACED * seconds + whole.seconds) / (PACED + whole.timed)
+def health(levels: Sequence[Sums]) -> float:
+    """Return real over expected arrivals of the last minutes, 1 at most."""
+    well, weight = 1.0, DOUBT
     for s in levels:
-        rate = (LEVEL * rate + s.arrived) / (LEVEL + s.tries)
-        seconds = (PACED * seconds + s.seconds) / (PACED + s.timed)
         real = min(s.real + SLACK, s.expected)
-        well = min(1.0, (doubt * well + real) / (doubt + s.expected))
-        doubt = SURE
-    return rate, max(SICKEST, well), seconds
+        well = min(1.0, (weight * well + real) / (weight + s.expected))
+        weight = SURE
+    return max(SICKEST, well)
+
+
+def seconds(prior: float, levels: Sequence[Sums]) -> float:
+    """Return the seconds until one arrives."""
+    for s in levels:
+        prior = (PACED * prior + s.seconds) / (PACED + s.timed)
+    return prior
 
 
 def trust(own: Sequence[Sums], every: Sequence[Sums]) -> float:

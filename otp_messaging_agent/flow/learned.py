@@ -177,14 +177,16 @@ class Outlook:
         """Return what is to be expected of one way."""
         prior = self._learned.prior(channel)
         own = self._sums((channel.value, provider))
-        whole = self._learned.faded((channel.value,), self._now)
-        rate, health, seconds = evidence.weighed(prior.reliability, prior.latency, whole, own)
+        # What is known of its siblings lifts an unknown provider; that one of them fails does not
+        # speak against it.
+        whole = [self._learned.faded((channel.value,), self._now)]
+        usual = evidence.share(prior.reliability, whole, evidence.LEVEL)
         return Estimate(
-            reach=evidence.reached(REACHED, self._reached(channel)),
-            rate=rate,
-            health=health,
+            reach=evidence.share(REACHED, self._reached(channel), evidence.REACHES),
+            rate=evidence.share(max(prior.reliability, usual), own, evidence.LEVEL),
+            health=evidence.health(own),
             trust=evidence.trust(own, self._sums(_CODES)) if own[0].asked else 1.0,
-            seconds=seconds,
+            seconds=evidence.seconds(prior.latency, [*whole, *own]),
             trials=_nearest(channel, own).tries,
         )
 

@@ -9,7 +9,7 @@ import pytest
 
 from otp_messaging_agent.flow.learned import Kind, Learned, Lesson, place_of
 from otp_messaging_agent.flow.route import DEAR_FOR_TYPE, NOT_FOR_TYPE
-from otp_messaging_agent.flow.score import BEHIND, DOES_NOT_PAY
+from otp_messaging_agent.flow.score import BELOW, DOES_NOT_PAY
 from otp_messaging_agent.flow.way import TypeRules
 from otp_messaging_agent.message import MessageType, Priority
 
@@ -273,7 +273,7 @@ def test_ways_below_what_has_to_arrive_come_after_those_that_reach_it(target, or
     assert providers(found) == order
     below = {s.option.provider for s in found.ranked if "target" in s.parts}
     assert below == ({"cheap"} if target == 0.9 else set())
-    assert all(s.parts["target"] == -BEHIND for s in found.ranked if "target" in s.parts)
+    assert all(s.parts["target"] == -BELOW for s in found.ranked if "target" in s.parts)
     other = route(message(), (), [CHEAP, DEAR], policy, learned)
     assert providers(other) == ["cheap", "dear"]
 

@@ -100,8 +100,9 @@ def test_what_was_taught_is_what_is_told():
     ways = made()
     teach(ways, SMS, times=80)
     # Each level is a prior of so many tries for the next: LEVEL 20, REACHES 10, PACED 5.
-    everywhere = {"rate": (20 * 0.92 + 80) / 100, "reach": (10 * 0.95 + 80) / 90}
-    seconds = (5 * 8 + 80 * 4) / 85
+    channel = (20 * 0.92 + 80) / 100
+    everywhere = {"rate": (20 * channel + 80) / 100, "reach": (10 * 0.95 + 80) / 90}
+    seconds = (5 * (5 * 8 + 80 * 4) / 85 + 320) / 85
     sms = way(ways, SMS)
     assert sms.rate == sms.success == pytest.approx((20 * everywhere["rate"] + 80) / 100, abs=1e-4)
     assert sms.reach == pytest.approx((10 * everywhere["reach"] + 80) / 90, abs=1e-4)
