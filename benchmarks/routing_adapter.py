@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from otp_messaging_agent import plugins
 from otp_messaging_agent.flow import route
-from otp_messaging_agent.flow.learned import Kind, Learned, Lesson, Prior, place_of
+from otp_messaging_agent.flow.learned import Learned
+from otp_messaging_agent.flow.lesson import Kind, Lesson, Place, Prior
 from otp_messaging_agent.flow.way import Option, Policy, TypeRules
 from otp_messaging_agent.message import (
     Attempt,
@@ -88,7 +89,7 @@ class Adapter:
             tried,
             options,
             self._policy(context),
-            self.learned.outlook(place_of(message.phone_number), now),
+            self.learned.outlook(Place(context.country, ""), now),
         )
         return [f"{s.option.channel.lower()}:{s.option.provider}" for s in decision.ranked]
 
@@ -163,7 +164,7 @@ class Adapter:
             )
         kind = _kind(outcome)
         if kind is not None:
-            place = place_of(self.numbers[context.country])
+            place = Place(context.country, "")  # the simulator knows of no prefixes
             self.learned.add(Lesson(channel, provider, place, kind, now, outcome.latency))
 
 

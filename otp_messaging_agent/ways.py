@@ -12,7 +12,8 @@ from . import plugins, prices
 from .config import OURS, Config
 from .flow import validate, way
 from .flow.gate import Gate, limit_names
-from .flow.learned import Learned, Prior
+from .flow.learned import Learned
+from .flow.lesson import Prior
 from .flow.verdict import Proof, Ways
 from .message import Channel
 from .providers.base import Context, Provider

@@ -5,7 +5,7 @@ import pytest
 from otp_messaging_agent import IntelligentOTPAgent, config
 from otp_messaging_agent.assembly import build
 from otp_messaging_agent.errors import ConfigError
-from otp_messaging_agent.flow.learned import Kind, Lesson, Place
+from otp_messaging_agent.flow.lesson import Kind, Lesson, Place
 from otp_messaging_agent.flow.verdict import Proof
 from otp_messaging_agent.flow.way import HURRY, WORTH, Policy, TypeRules
 from otp_messaging_agent.message import Channel, MessageType, Priority

@@ -13,7 +13,7 @@ from otp_messaging_agent import (
     NotFound,
     StoreUnavailable,
 )
-from otp_messaging_agent.flow.learned import NOWHERE, Kind, Lesson, place_of
+from otp_messaging_agent.flow.lesson import NOWHERE, Kind, Lesson, place_of
 from otp_messaging_agent.lookup import MessageSearch, PersonSearch
 from otp_messaging_agent.message import Channel, Status
 from otp_messaging_agent.stores.base import Tried
@@ -168,10 +168,10 @@ def test_what_was_learned_is_told_by_country_and_of_each_way(agent, monkeypatch)
     assert (sms.trials, sms.price) == (pytest.approx(20, abs=0.1), PRICE)
     assert sms.success > 0.9
     assert call.success < 0.3
-    assert told.countries[1].chooses["HIGH"].channel == "SMS"
+    assert told.countries[1].chooses["HIGH"].channel == "Email"  # so cheap that it may take longer
     there = next(w.estimate for w in agent.explain(ask()).ranked if w.channel == "SMS")
-    # 20 tries weigh as much as what the level above says: everywhere 0.96, there 0.98.
-    assert (sms.rate, there.rate) == (pytest.approx(0.98, abs=1e-3), pytest.approx(0.99, abs=1e-3))
+    # 20 tries weigh as much as what the level above says: of all SMS 0.96, everywhere 0.98.
+    assert (sms.rate, there.rate) == (pytest.approx(0.99, abs=1e-3), pytest.approx(0.995, abs=1e-3))
 
 
 def test_what_the_store_knows_is_learned_before_it_is_told(agent, monkeypatch):

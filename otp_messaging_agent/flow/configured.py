@@ -20,7 +20,7 @@ is known of:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..message import Attempt, Message, Outcome, Priority
 from .way import Option, Policy, Scored
@@ -44,8 +44,7 @@ PATIENCE = {Priority.CRITICAL: 2.0, Priority.HIGH: 5.0, Priority.MEDIUM: 60.0, P
 """Seconds of waiting for a rate limit that outweigh being the mapped channel."""
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """A way that may be used: its cost and parts of this message.
 
     place: among all providers of its channel, from 0.

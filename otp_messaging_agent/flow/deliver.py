@@ -20,7 +20,7 @@ from ..stores.base import Dispatch, Work
 from . import way
 from .ask import Asker
 from .gate import Pass
-from .learned import place_of
+from .lesson import place_of
 from .verdict import Verdicts, Ways
 
 GRACE = 30.0

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from ..channels.base import Medium
 from ..message import Channel, Status
 from ..stores.base import Experience, Tried
-from .learned import Kind, Learned, Lesson, Place
+from .learned import Learned
+from .lesson import Kind, Lesson, Place
 
 OVERLAP = 10.0
 """Seconds that each look goes back behind the last."""
@@ -21,6 +22,8 @@ HALF_LIVES = 4
 """Half-lives of the long memory that the first look goes back: what is older weighs a 16th."""
 MOST = 50_000
 """Tries of each kind that one look takes in, the newest; a start with more begins there."""
+TIDY = 3600.0
+"""Seconds after which what has faded to nothing is dropped."""
 WINDOW = 3600.0
 """Seconds of the past that are looked at together; fewer where much happened."""
 
@@ -43,6 +46,7 @@ class Learner:
         self._clock = clock
         self._lock = threading.Lock()
         self._until = clock() - HALF_LIVES * learned.half_life
+        self._tidied = 0.0
         self._known: dict[tuple[str, Kind], float] = {}
 
     def catch_up(self) -> int:
@@ -60,6 +64,9 @@ class Learner:
             kept = {key: at for key, at in self._known.items() if at > now - 2 * OVERLAP}
             self._known = kept | {(a, one.kind): one.at for a, one in new}
             self._until = now
+            if now >= self._tidied + TIDY:
+                self._tidied = now
+                self._learned.forget(now)
             return len(new)
 
     def lessons(self, since: float, until: float) -> Iterator[tuple[str, Lesson]]:

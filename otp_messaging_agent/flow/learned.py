@@ -9,13 +9,12 @@ come to the same. Reading fades copies and locks nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
 from typing import NamedTuple
 
 from ..message import Channel
-from ..safety import addresses
 from . import evidence
 from .evidence import NONE, Sums
+from .lesson import NOWHERE, Estimate, Kind, Lesson, Place, Prior
 
 REACHED = 0.95
 """Share of recipients who have a channel, before anything is known."""
@@ -25,84 +24,15 @@ TRACE = 0.01
 """Less than so many tries left is as good as none."""
 
 
-class Place(NamedTuple):
-    """Where a message goes. country: ISO 3166-1 alpha-2, or ""; prefix: of its number, or ""."""
-
-    country: str
-    prefix: str
-
-
-NOWHERE = Place("", "")
-
-
-def place_of(number: str | None) -> Place:
-    """Return where an E.164 number is."""
-    if number is None:
-        return NOWHERE
-    return Place(addresses.country(number) or "", addresses.prefix(number) or "")
-
-
-class Kind(StrEnum):
-    """What became known of a try."""
-
-    ARRIVED = "arrived"
-    FAILED = "failed"
-    RECOVERED = "recovered"  # it arrived after all: it had counted as failed
-    UNREACHABLE = "unreachable"  # the recipient has no such channel, which is nobody's fault
-    ASKED = "asked"  # the time is over in which its code could be typed in
-    CONFIRMED = "confirmed"  # its code was typed in
-
-
-class Lesson(NamedTuple):
-    """One thing that became known of one try. seconds: from its send, where it arrived."""
-
-    channel: Channel
-    provider: str
-    place: Place
-    kind: Kind
-    at: float
-    seconds: float | None = None
-
-
-class Estimate(NamedTuple):
-    """What is to be expected of one way.
-
-    reach: share of recipients there who have the channel; rate: share of those that arrives,
-    over hours; health: how the last minutes were, of that; trust: how many of the codes that
-    should have arrived are typed in, of what is usual there; seconds: until one arrives.
-    trials: tries of this way in this country that speak, faded.
-    """
-
-    reach: float
-    rate: float
-    health: float
-    trust: float
-    seconds: float
-    trials: float
-
-    @property
-    def success(self) -> float:
-        """The share that arrives, of those that can."""
-        return self.rate * self.health * self.trust
-
-
-class Prior(NamedTuple):
-    """What a channel promises before anything is known of it: share, and seconds it takes."""
-
-    reliability: float
-    latency: float
-
-
 _Key = tuple[str, ...]
-_REACH, _CODES = ("reach",), ("codes",)
+"""(channel, provider), (channel,) for all of them, ("reach", channel) or ("codes",)."""
+_REACH, _CODES = "reach", ("codes",)
 _OF_CODES = {
     Kind.ASKED: Sums(asked=1.0),
     Kind.CONFIRMED: Sums(confirmed=1.0),
 }
 _UNKNOWN = Prior(0.9, 10.0)
 """Of a channel that was tried and is off now: nothing is sent by it, but it may be asked for."""
-_COUNTRY = 3
-"""Length of a key that names a way and a country."""
 
 
 class Learned:
@@ -114,7 +44,7 @@ class Learned:
     def __init__(self, priors: Mapping[Channel, Prior], half_life: float = 21_600.0) -> None:
         self._priors = priors
         self.half_life = half_life
-        self._sums: dict[_Key, Sums] = {}
+        self._sums: dict[Place, dict[_Key, Sums]] = {}
 
     def afresh(self, priors: Mapping[Channel, Prior]) -> Learned:
         """Return one that knows nothing yet and forgets as fast."""
@@ -126,19 +56,24 @@ class Learned:
 
     def known(self, now: float) -> Iterator[tuple[Channel, str, str]]:
         """Return (channel, provider, country) of everything that evidence is left of."""
-        for key in list(self._sums):
-            way = len(key) == _COUNTRY and key[:1] not in {_REACH, _CODES}
-            if way and self.faded(key, now).tries > TRACE:
-                yield Channel(key[0]), key[1], key[2]
+        for place in list(self._sums):
+            if place.country and not place.prefix:
+                for key, sums in list(self._sums[place].items()):
+                    a_way = len(key) > 1 and key[0] != _REACH
+                    if a_way and self.faded(sums, now).tries > TRACE:
+                        yield Channel(key[0]), key[1], place.country
 
     def prior(self, channel: Channel) -> Prior:
         """Return what a channel promises before anything is known of it."""
         return self._priors.get(channel, _UNKNOWN)
 
-    def faded(self, key: _Key, now: float) -> Sums:
-        """Return the sums of *key* as they count at *now*."""
-        sums = self._sums.get(key)
-        return NONE if sums is None else evidence.faded(sums, now, self.half_life)
+    def at(self, place: Place) -> Mapping[_Key, Sums]:
+        """Return the sums of one level, as they were last added to."""
+        return self._sums.get(place, {})
+
+    def faded(self, sums: Sums, now: float) -> Sums:
+        """Return *sums* as they count at *now*."""
+        return evidence.faded(sums, now, self.half_life)
 
     def add(self, lesson: Lesson) -> None:
         """Take one lesson in. One writer at a time; readers need not wait."""
@@ -151,17 +86,36 @@ class Learned:
         new = float(lesson.kind is not Kind.RECOVERED)
         came = float(lesson.kind is not Kind.UNREACHABLE) * new
         reach = Sums(lesson.at, tries=new, arrived=came)
-        self._count((*_REACH, lesson.channel.value), lesson.place, reach)
+        self._count((_REACH, lesson.channel.value), lesson.place, reach)
         if lesson.kind is not Kind.UNREACHABLE:
             e = self.outlook(lesson.place, lesson.at).of(lesson.channel, lesson.provider)
             told = _told(lesson, e)
             self._count(way, lesson.place, told, repairs=not new)
             self._count(way[:1], NOWHERE, told, repairs=not new)
 
-    def _count(self, top: _Key, place: Place, told: Sums, *, repairs: bool = False) -> None:
-        for key in levels(top, place):
-            sums = evidence.added(self._sums.get(key, NONE), told, self.half_life)
-            self._sums[key] = evidence.repaired(sums) if repairs else sums
+    def forget(self, now: float) -> None:
+        """Drop what has faded to nothing, so that what is held does not grow for ever."""
+        for place, level in list(self._sums.items()):
+            faded = {key: self.faded(sums, now) for key, sums in level.items()}
+            left = {key: s for key, s in faded.items() if s.tries + s.asked > TRACE}
+            self._sums[place] = left
+            if not left:
+                del self._sums[place]
+
+    def _count(self, key: _Key, place: Place, told: Sums, *, repairs: bool = False) -> None:
+        for level in levels(place):
+            at = self._sums.setdefault(level, {})
+            sums = evidence.added(at.get(key, NONE), told, self.half_life)
+            at[key] = evidence.repaired(sums) if repairs else sums
+
+
+class _Whole(NamedTuple):
+    """What is known of a channel by whatever provider: who has it, and what arrives of it."""
+
+    reached: list[Sums]
+    reach: float
+    sums: Sums
+    rate: float
 
 
 class Outlook:
@@ -169,39 +123,50 @@ class Outlook:
 
     def __init__(self, learned: Learned, place: Place, now: float) -> None:
         self._learned = learned
-        self._place = place
         self._now = now
-        self._reach: dict[Channel, list[Sums]] = {}
+        self._at = [learned.at(level) for level in levels(place)]
+        self._channels: dict[Channel, _Whole] = {}
 
     def of(self, channel: Channel, provider: str) -> Estimate:
         """Return what is to be expected of one way."""
-        prior = self._learned.prior(channel)
+        whole = self._whole(channel)
         own = self._sums((channel.value, provider))
-        # What is known of its siblings lifts an unknown provider; that one of them fails does not
-        # speak against it.
-        whole = [self._learned.faded((channel.value,), self._now)]
-        usual = evidence.share(prior.reliability, whole, evidence.LEVEL)
+        latency = self._learned.prior(channel).latency
         return Estimate(
-            reach=evidence.share(REACHED, self._reached(channel), evidence.REACHES),
-            rate=evidence.share(max(prior.reliability, usual), own, evidence.LEVEL),
+            reach=whole.reach,
+            rate=evidence.share(whole.rate, own, evidence.LEVEL),
             health=evidence.health(own),
             trust=evidence.trust(own, self._sums(_CODES)) if own[0].asked else 1.0,
-            seconds=evidence.seconds(prior.latency, [*whole, *own]),
+            seconds=evidence.seconds(latency, [whole.sums, *own]),
             trials=_nearest(channel, own).tries,
         )
 
     def trials(self, channel: Channel) -> float:
         """Return the tries of a channel in this country that speak, faded; of mail, all."""
-        return _nearest(channel, self._reached(channel)).tries
+        return _nearest(channel, self._whole(channel).reached).tries
 
-    def _reached(self, channel: Channel) -> list[Sums]:
-        known = self._reach.get(channel)
+    def _whole(self, channel: Channel) -> _Whole:
+        known = self._channels.get(channel)
         if known is None:
-            known = self._reach[channel] = self._sums((*_REACH, channel.value))
+            reached = self._sums((_REACH, channel.value))
+            sums = self._sums((channel.value,))[0]
+            promised = self._learned.prior(channel).reliability
+            usual = evidence.share(promised, [sums], evidence.LEVEL)
+            # What is known of its siblings lifts an unknown provider; that one of them fails
+            # does not speak against it.
+            known = self._channels[channel] = _Whole(
+                reached,
+                evidence.share(REACHED, reached, evidence.REACHES),
+                sums,
+                max(promised, usual),
+            )
         return known
 
-    def _sums(self, top: _Key) -> list[Sums]:
-        return [self._learned.faded(key, self._now) for key in levels(top, self._place)]
+    def _sums(self, key: _Key) -> list[Sums]:
+        """Return the sums of *key* from everywhere to the nearest."""
+        half_life, now = self._learned.half_life, self._now
+        found = [at.get(key) for at in self._at]
+        return [NONE if s is None else evidence.faded(s, now, half_life) for s in found]
 
 
 def _nearest(channel: Channel, sums: Sequence[Sums]) -> Sums:
@@ -209,12 +174,12 @@ def _nearest(channel: Channel, sums: Sequence[Sums]) -> Sums:
     return sums[0 if channel is Channel.EMAIL else min(1, len(sums) - 1)]
 
 
-def levels(top: _Key, place: Place) -> list[_Key]:
-    """Return the keys from everywhere over the country to the prefix, as far as known."""
+def levels(place: Place) -> list[Place]:
+    """Return everywhere, the country and the prefix of a place, as far as known."""
     if not place.country:
-        return [top]
-    country = (*top, place.country)
-    return [top, country, (*country, place.prefix)] if place.prefix else [top, country]
+        return [NOWHERE]
+    country = Place(place.country, "")
+    return [NOWHERE, country, place] if place.prefix else [NOWHERE, country]
 
 
 def _told(lesson: Lesson, before: Estimate) -> Sums:

@@ -19,7 +19,8 @@ from typing import NamedTuple
 from ..channels.base import Medium
 from ..message import Attempt, Channel, Message, MessageType, Outcome, Status
 from . import report, route
-from .learned import Learned, Lesson, Outlook, place_of
+from .learned import Learned, Outlook
+from .lesson import Lesson, place_of
 from .way import Decision, Option, Policy
 
 NOT_REPLAYED = "rate limits, resting providers and opt-outs of then"

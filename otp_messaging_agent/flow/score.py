@@ -31,7 +31,8 @@ from collections.abc import Mapping, Sequence
 from ..message import Attempt, Channel, Message, Outcome, Priority, Status
 from .balance import draws
 from .configured import PATIENCE, Open, common, configured, scored
-from .learned import Estimate, Outlook
+from .learned import Outlook
+from .lesson import Estimate
 from .plan import Prospect, worthwhile
 from .way import Option, Policy, Scored
 
@@ -84,7 +85,7 @@ def adaptive(
             e = outlook.of(way.option.channel, way.option.provider)
             prospects[i], told = _prospect(message, way, e, off, policy)
             equal = prospects[i].cost * 10 ** (EQUAL * drawn[i])
-            planned[i] = prospects[i]._replace(cost=equal)
+            planned[i] = Prospect(prospects[i].success, equal)
             parts.update(told)
             parts.update(_standing(message, attempts, way.option, e, policy))
             if parts["underway"]:  # each retry takes the next provider, whatever is known of it
@@ -94,7 +95,7 @@ def adaptive(
     for i in _spare(message, attempts, planned, policy):
         found[i]["spare"] = -SPARE * (not found[i]["underway"])
     stop, worth = policy.rules(message.type).stop, policy.worth[message.priority]
-    lost = {i for i, p in prospects.items() if stop and not worthwhile([p], worth, 1)}
+    lost = {i for i, p in prospects.items() if stop and p.cost >= p.success * worth}
     return [
         scored(way, parts, DOES_NOT_PAY if i in lost else None)
         for i, (way, parts) in enumerate(zip(ways, found, strict=True))

@@ -9,7 +9,8 @@ from .. import routing
 from ..answer import Expected, Explanation, Mode, as_time
 from ..message import Message, MessageType, Priority, Status
 from ..stores.base import Work
-from .learned import NOWHERE, TRACE, Estimate, Outlook, Place, place_of
+from .learned import TRACE, Outlook
+from .lesson import NOWHERE, Estimate, Place, place_of
 from .verdict import Ways
 from .way import Option
 

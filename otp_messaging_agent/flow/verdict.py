@@ -15,7 +15,8 @@ from ..safety.addresses import country
 from ..stores.base import Dispatch, Verdict, Work
 from . import route, way
 from .gate import Gate
-from .learned import Learned, Place, place_of
+from .learned import Learned
+from .lesson import Place, place_of
 from .score import FULL
 
 ASK_AFTER = 2.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..channels.base import Medium
 from ..message import Channel, Message, MessageType, Priority
@@ -58,8 +58,7 @@ class Option:
         return known.price * (parts if known.per == "part" else 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """An option with its score's parts, or the reason why it is out."""
 
     option: Option

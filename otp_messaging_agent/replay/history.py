@@ -19,7 +19,7 @@ from ..channels.base import Medium
 from ..config import Config
 from ..errors import ConfigError, StoreUnavailable
 from ..flow.learn import HALF_LIVES, Learner
-from ..flow.learned import Prior
+from ..flow.lesson import Prior
 from ..flow.replay import Past, Replayed, Trial, replay, tallied
 from ..message import Channel
 from ..safety.encryption import VARIABLE, key_file

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from otp_messaging_agent import plugins
 from otp_messaging_agent.flow.deliver import Deliverer, Sending
 from otp_messaging_agent.flow.gate import Gate
-from otp_messaging_agent.flow.learned import Learned, Prior
+from otp_messaging_agent.flow.learned import Learned
+from otp_messaging_agent.flow.lesson import Prior
 from otp_messaging_agent.flow.verdict import Ways
 from otp_messaging_agent.flow.way import Option, Policy
 from otp_messaging_agent.message import Channel, Priority

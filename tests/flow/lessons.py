@@ -2,7 +2,8 @@
 
 from hypothesis import strategies as st
 
-from otp_messaging_agent.flow.learned import NOWHERE, Kind, Learned, Lesson, Place
+from otp_messaging_agent.flow.learned import Learned
+from otp_messaging_agent.flow.lesson import NOWHERE, Kind, Lesson, Place
 from otp_messaging_agent.message import Channel
 
 from .routes import NOW, PRIORS, SMS

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from otp_messaging_agent import plugins
-from otp_messaging_agent.flow.learned import Learned, Prior, place_of
+from otp_messaging_agent.flow.learned import Learned
+from otp_messaging_agent.flow.lesson import Prior, place_of
 from otp_messaging_agent.flow.route import decide
 from otp_messaging_agent.flow.way import Option, Policy
 from otp_messaging_agent.message import (

@@ -4,7 +4,8 @@ import pytest
 
 from otp_messaging_agent.flow import learn
 from otp_messaging_agent.flow.learn import WINDOW, Learner
-from otp_messaging_agent.flow.learned import Kind, Learned
+from otp_messaging_agent.flow.learned import Learned
+from otp_messaging_agent.flow.lesson import Kind
 from otp_messaging_agent.message import Status
 from otp_messaging_agent.stores.base import Tried
 

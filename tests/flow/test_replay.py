@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from otp_messaging_agent.flow.learned import Kind, Learned, Lesson, Place, place_of
+from otp_messaging_agent.flow.learned import Learned
+from otp_messaging_agent.flow.lesson import Kind, Lesson, Place, place_of
 from otp_messaging_agent.flow.replay import (
     Expected,
     Trial,

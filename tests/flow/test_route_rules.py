@@ -7,7 +7,8 @@ from math import sqrt
 
 import pytest
 
-from otp_messaging_agent.flow.learned import Kind, Learned, Lesson, place_of
+from otp_messaging_agent.flow.learned import Learned
+from otp_messaging_agent.flow.lesson import Kind, Lesson, place_of
 from otp_messaging_agent.flow.route import DEAR_FOR_TYPE, NOT_FOR_TYPE
 from otp_messaging_agent.flow.score import BELOW, DOES_NOT_PAY
 from otp_messaging_agent.flow.way import TypeRules

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from otp_messaging_agent.flow.learned import Learned, Prior
+from otp_messaging_agent.flow.learned import Learned
+from otp_messaging_agent.flow.lesson import Prior
 from otp_messaging_agent.flow.score import DOES_NOT_PAY
 from otp_messaging_agent.flow.way import TypeRules
 from otp_messaging_agent.message import Channel, MessageType, Outcome, Priority, Status

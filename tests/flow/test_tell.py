@@ -12,7 +12,8 @@ from otp_messaging_agent import prices
 from otp_messaging_agent.errors import SendError
 from otp_messaging_agent.flow import tell
 from otp_messaging_agent.flow.gate import Gate
-from otp_messaging_agent.flow.learned import NOWHERE, Kind, Learned, Lesson, Place, place_of
+from otp_messaging_agent.flow.learned import Learned
+from otp_messaging_agent.flow.lesson import NOWHERE, Kind, Lesson, Place, place_of
 from otp_messaging_agent.flow.verdict import Ways
 from otp_messaging_agent.message import Channel, Priority
 from otp_messaging_agent.safety.breaker import Breaker

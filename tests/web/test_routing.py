@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from otp_messaging_agent import IntelligentOTPAgent, StoreUnavailable
-from otp_messaging_agent.flow.learned import Kind, Lesson, place_of
+from otp_messaging_agent.flow.lesson import Kind, Lesson, place_of
 from otp_messaging_agent.message import Channel
 from otp_messaging_agent.web import create_app
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from otp_messaging_agent import IntelligentOTPAgent
-from otp_messaging_agent.flow.learned import Kind, Lesson, place_of
+from otp_messaging_agent.flow.lesson import Kind, Lesson, place_of
 from otp_messaging_agent.message import Channel
 from otp_messaging_agent.web import create_app
 
