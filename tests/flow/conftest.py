@@ -1,9 +1,12 @@
-"""Stages are closed after the test that set them up."""
+"""Stages are closed after the test that set them up; the wall clock can be turned."""
 
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 
+from .gates import NOON
 from .scripted import Stage
 
 
@@ -18,3 +21,10 @@ def stage(tmp_path):
             return made
 
         yield build
+
+
+@pytest.fixture
+def wall():
+    """Return the real clock, standing still at noon until it is moved."""
+    with time_machine.travel(datetime.fromtimestamp(NOON, UTC), tick=False) as traveller:
+        yield traveller
