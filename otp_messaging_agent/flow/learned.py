@@ -58,7 +58,7 @@ class Learned:
         """Return (channel, provider, country) of everything that evidence is left of."""
         for place in list(self._sums):
             if place.country and not place.prefix:
-                for key, sums in list(self._sums[place].items()):
+                for key, sums in list(self.at(place).items()):
                     a_way = len(key) > 1 and key[0] != _REACH
                     if a_way and self.faded(sums, now).tries > TRACE:
                         yield Channel(key[0]), key[1], place.country
