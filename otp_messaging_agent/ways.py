@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from . import plugins, prices
+from .channels.base import Medium
 from .config import OURS, Config
+from .config.sending import ChannelConfig
 from .flow import validate, way
 from .flow.gate import Gate, limit_names
 from .flow.learned import Learned
@@ -40,9 +42,9 @@ def make_ways(config: Config, rules: validate.Rules, store: Store) -> Ways:
             providers[channel, name] = _provider(config, store, given)
             cost = given.get("cost_per_message", c.cost_per_message)
             option = way.Option(channel, name, medium, cost, index, len(entries))
-            options.append(
-                replace(option, vendor=vendor, prices=table, weight=given.get("weight", 1))
-            )
+            weight, patience = given.get("weight", 1), _fallback_after(c, medium)
+            option = replace(option, vendor=vendor, prices=table, weight=weight)
+            options.append(replace(option, patience=patience))
             by_channel, by_provider = limit_names(channel, name)
             limits[by_provider] = given.get("rate_limit_per_minute", 0)
             limits[by_channel] = c.rate_limit_per_minute or 0
@@ -117,8 +119,13 @@ def _proof(config: Config, rules: validate.Rules) -> dict[Channel, Proof]:
     proof: dict[Channel, Proof] = {}
     for channel, medium in rules.media.items():
         c = config.channels[channel]
-        after = medium.fallback_after
-        if c.fallback_after_seconds is not None:
-            after = c.fallback_after_seconds or None
+        after = _fallback_after(c, medium)
         proof[channel] = Proof(c.receipts.expected, after, frozenset(c.receipts.none_in))
     return proof
+
+
+def _fallback_after(c: ChannelConfig, medium: Medium) -> float | None:
+    """Return after how many seconds without a receipt another way is tried, None for never."""
+    if c.fallback_after_seconds is None:
+        return medium.fallback_after
+    return c.fallback_after_seconds or None

@@ -20,7 +20,7 @@ OVERLAP = 10.0
 """Seconds that each look goes back behind the last."""
 HALF_LIVES = 4
 """Half-lives of the long memory that the first look goes back: what is older weighs a 16th."""
-MOST = 50_000
+MOST = 10_000
 """Tries of each kind that one look takes in, the newest; a start with more begins there."""
 TIDY = 3600.0
 """Seconds after which what has faded to nothing is dropped."""
@@ -91,9 +91,12 @@ class Learner:
         for t in self._store.failures(since, until, MOST):
             yield from _lesson(t, _of_failure(t), t.finished_at)
         for t in self._store.receipts(since, until, MOST):
-            kind = _of_receipt(t, self._patience(t))
-            seconds = t.receipt_at - t.started_at if kind in _TIMED and t.receipt_at else None
-            yield from _lesson(t, kind, t.receipt_at, seconds)
+            patience = self._patience(t)
+            kind, seconds = _of_receipt(t, patience), None
+            if kind is Kind.ARRIVED and t.receipt_at is not None:
+                # Clocks differ, and one phone that was off says nothing of the next.
+                seconds = min(max(0.0, t.receipt_at - t.started_at), patience)
+            yield from _lesson(t, kind, t.told_at or t.receipt_at, seconds)
         for channel, medium in self._media.items():
             for t in self._store.silences(channel, medium.patience, since, until, MOST):
                 over = t.started_at + medium.patience
@@ -108,7 +111,8 @@ class Learner:
     def _of_code(self, t: Tried) -> Kind | None:
         """Return what a code typed in tells of a try that no receipt told to have arrived."""
         typed_at = t.code_at or 0.0
-        told = t.receipt_at is not None and t.receipt_at <= typed_at
+        told_at = t.told_at or t.receipt_at
+        told = told_at is not None and told_at <= typed_at
         if told and t.receipt_status in _GOOD:
             return None
         if told and t.receipt_status is Status.UNDELIVERED:
@@ -123,9 +127,6 @@ class Learner:
         return medium.patience if medium else 0.0
 
 
-_TIMED = frozenset({Kind.ARRIVED, Kind.RECOVERED})
-
-
 def _lesson(
     t: Tried, kind: Kind | None, at: float | None, seconds: float | None = None
 ) -> Iterator[tuple[str, Lesson]]:
@@ -136,20 +137,44 @@ def _lesson(
 
 def _of_failure(t: Tried) -> Kind | None:
     """Return what it tells: about the recipient or the text, nothing against the provider."""
-    if t.error_code == "rate_limited":
+    if t.error_code == "rate_limited" or t.scope in _OTHERS:
         return None
-    if t.permanent and t.scope == "channel":
-        return Kind.UNREACHABLE
-    down = t.scope == "account" or (t.scope == "provider" and not t.permanent)
-    return Kind.FAILED if down else None
+    if t.scope == "channel":
+        return _of_refusal(t.error_code) if t.permanent else None
+    return None if t.scope == "provider" and t.permanent else Kind.FAILED
 
 
 def _of_receipt(t: Tried, patience: float) -> Kind | None:
-    late = (t.receipt_at or 0.0) > t.started_at + patience
-    if late and t.approved_at is not None and t.approved_at <= (t.receipt_at or 0.0):
-        return None  # its code told by then that it arrived
+    told = t.told_at or t.receipt_at or 0.0
+    late = told > t.started_at + patience
+    if t.approved_at is not None and t.approved_at <= told:  # its code has told that it arrived
+        return None if late else Kind.ARRIVED
     if t.receipt_status in _GOOD:
         return Kind.RECOVERED if late else Kind.ARRIVED
-    if late or t.receipt_status is not Status.UNDELIVERED or t.scope in {"recipient", "message"}:
+    if late or t.receipt_status is not Status.UNDELIVERED or t.scope in _OTHERS:
         return None
-    return Kind.UNREACHABLE if t.permanent and t.scope == "channel" else Kind.FAILED
+    return _of_refusal(t.error_code)
+
+
+def _of_refusal(code: str | None) -> Kind | None:
+    """Return what an error of a channel tells: of who has it, of the text, or of the provider."""
+    return None if code in _TEXT else Kind.UNREACHABLE if code in _NOT_THERE else Kind.FAILED
+
+
+_OTHERS = frozenset({"recipient", "message"})
+_TEXT = frozenset({"content_refused", "content_too_long", "window_closed"})
+_NOT_THERE = frozenset(
+    {
+        "blocked",
+        "invalid_address",
+        "mailbox_unavailable",
+        "marketing_withheld",
+        "not_mobile",
+        "not_on_whatsapp",
+        "number_unreachable",
+        "opted_out",
+        "premium_number",
+        "unreachable_on_channel",
+    }
+)
+"""Codes of a recipient whom this channel cannot reach, whoever sends."""

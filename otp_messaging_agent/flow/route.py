@@ -84,6 +84,10 @@ NOT_ARRIVED = frozenset({Status.UNDELIVERED, Status.UNKNOWN})
 """What a receipt says, or that none came, of a try that another may make good."""
 
 
+_OF_ALL = frozenset({"channel", "recipient", "message"})
+"""What a receipt may say something of that no other provider of the channel makes good."""
+
+
 def _spent(
     message: Message, attempts: Sequence[Attempt], option: Option, policy: Policy
 ) -> str | None:
@@ -107,7 +111,8 @@ def _spent(
 
 def _ended(a: Attempt, option: Option) -> str | None:
     """Return why an attempt on the same channel rules *option* out for good, or None."""
-    if a.receipt_status in NOT_ARRIVED and a.provider == option.provider:
+    everybody = a.receipt_status is Status.UNDELIVERED and a.scope in _OF_ALL
+    if a.receipt_status in NOT_ARRIVED and (everybody or a.provider == option.provider):
         return f"not received this way: {a.error_code or a.receipt_status}"
     if a.permanent and a.scope == "channel":
         return f"cannot reach this recipient: {a.error_code}"

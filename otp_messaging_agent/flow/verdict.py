@@ -85,12 +85,18 @@ class Ways:
         to = country(m.phone_number) if proof.without and m.phone_number else None
         if not proof.expected or to in proof.without:
             return None
-        ranked = a.decision.get("ranked", ())
-        way = a.channel.value, a.provider
-        another = any((o["channel"], o["provider"]) != way for o in ranked)
+        another = self._another(a)
         if m.type in URGENT_TYPES and another and proof.fallback_after is not None:
             return now + proof.fallback_after
         return now + self.medium(a.channel).receipt_within
+
+    def _another(self, a: Attempt) -> bool:
+        """Whether a way is left for a message should *a* not arrive."""
+        most, way = self.policy.max_attempts, (a.channel.value, a.provider)
+        ranked = [(o["channel"], o["provider"]) for o in a.decision.get("ranked", ())]
+        again = a.number <= self.policy.retries.max_retries  # so a sibling may be tried
+        left = [w for w in ranked if w[0] != way[0] or (again and w != way)]
+        return bool(left) and (most is None or a.number < most)
 
     def medium(self, channel: Channel) -> Medium:
         """Return the rules of a channel that is on."""

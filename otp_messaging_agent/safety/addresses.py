@@ -26,6 +26,7 @@ _COSTLY_CODES = frozenset({808, 870, 878, 881, 882, 883, 979})
 premium (https://www.itu.int/pub/T-SP-E.164D)."""
 _EMAIL = "must be an e-mail address such as ada@example.com"
 _EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+PREFIX_DIGITS, _HIDDEN = 3, 4  # of the national number: an area or a range; the least left out
 
 
 @lru_cache(maxsize=16_384)
@@ -102,18 +103,16 @@ def country(number: str) -> str | None:
     return region if region in phonenumbers.SUPPORTED_REGIONS else None
 
 
-PREFIX_DIGITS = 3  # of the national number: an area, or a range of a mobile network
-
-
 @lru_cache(maxsize=16_384)
 def prefix(number: str) -> str | None:
-    """Return country code and first digits of an E.164 number: `+44770`. None for no number."""
+    """Return country code and first digits of an E.164 number: `+44770`; None for a short one."""
     try:
         parsed = phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException:
         return None
     national = phonenumbers.national_significant_number(parsed)
-    return f"+{parsed.country_code}{national[:PREFIX_DIGITS]}"
+    short = len(national) < PREFIX_DIGITS + _HIDDEN
+    return None if short else f"+{parsed.country_code}{national[:PREFIX_DIGITS]}"
 
 
 def permitted(number: str, *, allowed: Collection[str], denied: Collection[str]) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import time_machine
 
 from otp_messaging_agent.message import Channel, Outcome, Status
 from otp_messaging_agent.stores.base import Tried
@@ -231,3 +232,13 @@ def test_a_receipt_counts_by_when_it_arrived_not_by_when_it_was_read(store):
 def test_what_a_provider_knew_at_once_is_a_receipt(store):
     a = taken(store, receipt_by=None, receipt_status=Status.DELIVERED, receipt_at=NOW + 1)
     assert ids(store.receipts(*ALWAYS)) == [a.id]
+
+
+def test_a_receipt_is_found_by_when_it_was_told_not_by_the_vendors_clock(store):
+    a = taken(store)
+    with time_machine.travel(NOW + 100, tick=False):
+        store.receive(receipt(a, Status.DELIVERED, NOW + 5))
+    (found,) = store.receipts(NOW + 90, NOW + 110, 100)
+    assert (found.receipt_at, found.told_at) == (NOW + 5, NOW + 100)
+    assert store.receipts(NOW, NOW + 10, 100) == []
+    assert ids(silences(store, *ALWAYS)) == [a.id]  # nobody had told by then

@@ -42,9 +42,13 @@ def test_no_silence_where_a_provider_gives_no_receipts(store, came):
     assert silences(store, *ALWAYS) == []
 
 
+def test_silence_of_what_nobody_knows_whether_it_was_taken(store):
+    a = failed(store, outcome=Outcome.AMBIGUOUS)
+    assert [t.attempt_id for t in silences(store, *ALWAYS)] == [a.id]
+
+
 def test_no_silence_of_what_was_not_sent(store):
     failed(store)
-    failed(store, outcome=Outcome.AMBIGUOUS, receipt_by=NOW + 600)
     row = message()
     keep(store, row)
     assert store.begin(attempt(row), 0, NOW + 40)

@@ -47,7 +47,7 @@ ENDED = "verifications USING INDEX verifications_status (status=? AND <expr>>? A
         ),
         (
             lambda store: store.receipts(*ALWAYS),
-            ["attempts USING INDEX attempts_receipt_at " + RANGE.format("receipt_at")],
+            ["attempts USING INDEX attempts_told " + RANGE.format("told_at")],
         ),
         (
             lambda store: silences(store, *ALWAYS),

@@ -30,7 +30,15 @@ FAILURES = {
     "account busy": (Fact(failed=2, scope="account"), FAILED),
     "limited": (Fact(failed=2, code="rate_limited"), None),
     "refused": (Fact(failed=2, permanent=True, scope="provider"), None),
-    "no such channel": (Fact(failed=2, permanent=True, scope="channel"), UNREACHABLE),
+    "no such channel": (
+        Fact(failed=2, permanent=True, scope="channel", code="not_mobile"),
+        UNREACHABLE,
+    ),
+    "text refused": (Fact(failed=2, permanent=True, scope="channel", code="content_refused"), None),
+    "refused by this one": (
+        Fact(failed=2, permanent=True, scope="channel", code="rejected"),
+        FAILED,
+    ),
     "phone off": (Fact(failed=2, scope="channel"), None),
     "no such number": (Fact(failed=2, permanent=True, scope="recipient"), None),
     "bad text": (Fact(failed=2, permanent=True, scope="message"), None),
@@ -54,7 +62,9 @@ STORIES = {
     "undelivered late": (Fact(receipt=LATE, status=UNDELIVERED), [(OVER, FAILED)]),
     "undelivered to nobody": (Fact(receipt=WITHIN, status=UNDELIVERED, scope="recipient"), []),
     "undelivered there": (
-        Fact(receipt=WITHIN, status=UNDELIVERED, scope="channel", permanent=True),
+        Fact(
+            receipt=WITHIN, status=UNDELIVERED, scope="channel", permanent=True, code="not_mobile"
+        ),
         [(WITHIN, UNREACHABLE)],
     ),
     "code not typed in": (

@@ -8,7 +8,7 @@ import pytest
 from otp_messaging_agent.flow import route as routing
 from otp_messaging_agent.flow.route import ends_message, next_try, out_of_time
 from otp_messaging_agent.flow.way import TypeRules
-from otp_messaging_agent.message import Channel, MessageType, Outcome, Priority
+from otp_messaging_agent.message import Channel, MessageType, Outcome, Priority, Status
 from otp_messaging_agent.retry import RetryPolicy
 
 from .lessons import history, in_order, taught
@@ -205,3 +205,23 @@ def test_without_retries_every_channel_is_tried_once(policy):
     while decision := route(tried=tried, policy=once).ranked:
         tried.append(attempt(decision[0].option.channel))
     assert [a.channel for a in tried] == FALLBACK
+
+
+@pytest.mark.parametrize("scope", ["channel", "recipient", "message"])
+def test_what_a_receipt_says_of_the_recipient_no_sibling_makes_good(scope):
+    told = attempt(
+        SMS,
+        "a",
+        outcome=Outcome.SENT,
+        receipt_status=Status.UNDELIVERED,
+        scope=scope,
+        error_code="opted_out",
+    )
+    options = [*siblings(SMS, "a", "b"), option(WHATSAPP)]
+    assert ways(route(tried=[told], options=options)) == [WHATSAPP]
+    of_provider = replace(told, scope="provider")
+    left = route(tried=[of_provider], options=options)
+    assert {(s.option.channel, s.option.provider) for s in left.ranked} == {
+        (SMS, "b"),
+        (WHATSAPP, "main"),
+    }

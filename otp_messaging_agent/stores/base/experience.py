@@ -14,9 +14,10 @@ class Tried:
     """One try, as it stands now.
 
     country, prefix: of its recipient's number, also where it went by e-mail; None without one.
-    receipt_at: when it arrived, or when that it did not was told; receipt_status `unknown` means
-    that nobody told anything; waits: its receipt is still to come. code_at: where it carried a
-    code, when that was typed in (approved) or when its time was over.
+    receipt_at: when it arrived or failed, by the vendor's clock; told_at: when we were told, by
+    ours. receipt_status `unknown` means that nobody told anything; waits: its receipt is still
+    to come. code_at: where it carried a code, when that was typed in (approved) or when its time
+    was over.
     """
 
     attempt_id: str
@@ -34,6 +35,7 @@ class Tried:
     waits: bool
     approved_at: float | None = None
     code_at: float | None = None
+    told_at: float | None = None
 
 
 class Experience(Protocol):
@@ -46,14 +48,15 @@ class Experience(Protocol):
         """Return tries that no provider took, by when they ended."""
 
     def receipts(self, since: float, until: float, limit: int) -> Sequence[Tried]:
-        """Return tries with a receipt, by when it came; `sent` and `unknown` are none."""
+        """Return tries with a receipt, by when it was told; `sent` and `unknown` are none."""
 
     def silences(
         self, channel: Channel, patience: float, since: float, until: float, limit: int
     ) -> Sequence[Tried]:
-        """Return sent tries of *channel* whose receipt did not come within *patience* s.
+        """Return tries of *channel* of which nobody told anything within *patience* s.
 
-        By when that time was over; not those of providers that give no receipts.
+        By when that time was over: sent ones whose receipt was not told by then, but not of
+        providers that give none; and ones of which nobody knows whether they were taken.
         """
 
     def codes(self, since: float, until: float, limit: int) -> Sequence[Tried]:

@@ -48,7 +48,7 @@ def failures(conn: Connection, since: float, until: float, limit: int) -> list[T
 def receipts(conn: Connection, since: float, until: float, limit: int) -> list[Tried]:
     """Return tries whose receipt says whether they arrived, by when it came."""
     told = attempts.c.receipt_status.in_(_TOLD)
-    return _newest(conn, attempts.c.receipt_at, since, until, limit, told)
+    return _newest(conn, attempts.c.told_at, since, until, limit, told)
 
 
 def silences(
@@ -56,7 +56,7 @@ def silences(
 ) -> list[Tried]:
     """Return sent tries of *channel* that no receipt came of within *patience* s."""
     a = attempts.c
-    late = a.receipt_status.in_(_TOLD) & (a.receipt_at > a.started_at + patience)
+    late = a.receipt_status.in_(_TOLD) & (a.told_at > a.started_at + patience)
     return _newest(
         conn,
         a.started_at,
@@ -64,8 +64,11 @@ def silences(
         until - patience,
         limit,
         a.channel == channel.value,
-        a.outcome == Outcome.SENT.value,
-        or_(a.receipt_by.is_not(None), a.receipt_status == Status.UNKNOWN.value, late),
+        or_(
+            a.outcome == Outcome.AMBIGUOUS.value,
+            (a.outcome == Outcome.SENT.value)
+            & or_(a.receipt_by.is_not(None), a.receipt_status == Status.UNKNOWN.value, late),
+        ),
     )
 
 
@@ -146,6 +149,7 @@ def _tried(typed_in: ColumnElement[Any]) -> Select[Any]:
         a.scope,
         a.receipt_status,
         a.receipt_at,
+        a.told_at,
         a.receipt_by.is_not(None).label("waits"),
         verifications.c.approved_at,
         typed_in.label("code_at"),

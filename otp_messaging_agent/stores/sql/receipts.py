@@ -62,13 +62,12 @@ PROGRESS = {
 PARKED_MOST = 10_000
 """Receipts of unknown sends that are kept for later, the newest; the others are only counted."""
 
-UNKNOWN = "receipts_unknown"
-_SOME = 500
+UNKNOWN, _SOME = "receipts_unknown", 500
 
 
 def receive(conn: Connection, calls: Sequence[tuple[Receipt, float]]) -> list[Joined | None]:
     """Join receipts to their attempts and messages, forwards only; park those that meet none."""
-    joined = [join(conn, receipt) for receipt, _ in calls]
+    joined = [join(conn, receipt, at) for receipt, at in calls]
     left = [call for call, found in zip(calls, joined, strict=True) if found is None]
     if left:
         conn.execute(insert(parked_receipts), [_parked(r, at) for r, at in left])
@@ -86,8 +85,8 @@ def _make_room(conn: Connection) -> None:
         count(conn, [[(UNKNOWN, over)]])
 
 
-def join(conn: Connection, r: Receipt) -> Joined | None:
-    """Join one receipt; None where no attempt has its id."""
+def join(conn: Connection, r: Receipt, told_at: float) -> Joined | None:
+    """Join one receipt, told at *told_at*; None where no attempt has its id."""
     row = conn.execute(
         select(
             attempts.c.id,
@@ -110,7 +109,7 @@ def join(conn: Connection, r: Receipt) -> Joined | None:
     if row is None:
         return None
     if PROGRESS[r.status] > PROGRESS.get(row.receipt_status, 0):
-        _mark(conn, r, row)
+        _mark(conn, r, row, max(told_at, r.at))
     last = row.number == row.tries
     if _moves(r, row, last=last):
         conn.execute(
@@ -147,12 +146,13 @@ def _moves(r: Receipt, row: Any, *, last: bool) -> bool:
     return last and row.due_at is None and now is not None and new > now
 
 
-def _mark(conn: Connection, r: Receipt, row: Any) -> None:
-    """Keep what the receipt says; `receipt_at` stays when it arrived, whenever it is read."""
+def _mark(conn: Connection, r: Receipt, row: Any, told_at: float) -> None:
+    """Keep what the receipt says; when it arrived stays, whenever it is read."""
     had_arrived = row.receipt_status in arrived.ARRIVED
     values: dict[str, Any] = {
         "receipt_status": r.status.value,
         "receipt_at": attempts.c.receipt_at if had_arrived else r.at,
+        "told_at": attempts.c.told_at if had_arrived else told_at,
         "receipt_by": attempts.c.receipt_by if r.status is Status.SENT else null(),
         "error_code": r.error_code,
         "error_detail": r.error_detail,
@@ -195,15 +195,15 @@ def _known(*columns: ColumnElement[Any]) -> Select[Any]:
     )
 
 
-def join_parked(conn: Connection, calls: Sequence[float]) -> list[list[Joined]]:
+def join_parked(conn: Connection, calls: Sequence[tuple[float, float]]) -> list[list[Joined]]:
     """Join what is parked where its attempt is known by now; drop what is older than asked."""
-    return [_join_parked(conn, before) for before in calls]
+    return [_join_parked(conn, before, now) for before, now in calls]
 
 
-def _join_parked(conn: Connection, before: float) -> list[Joined]:
+def _join_parked(conn: Connection, before: float, now: float) -> list[Joined]:
     p = parked_receipts
     found = conn.execute(_known(*p.c).order_by(p.c.number).limit(_SOME)).all()
-    joined = [join(conn, _receipt(row)) for row in found]
+    joined = [join(conn, _receipt(row), now) for row in found]
     conn.execute(delete(p).where(p.c.number.in_([row.number for row in found])))
     if len(found) < _SOME:  # else more that are known may be left: they are not dropped
         dropped = conn.execute(delete(p).where(p.c.received_at < before)).rowcount

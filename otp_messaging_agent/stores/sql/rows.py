@@ -133,6 +133,7 @@ ENDED = (
     "receipt_by",
     "receipt_status",
     "receipt_at",
+    "told_at",
     "lookups",
 )
 """Columns of an attempt that its end fills in."""
@@ -159,6 +160,7 @@ def attempt_row(a: Attempt) -> dict[str, Any]:
 def attempt(row: Mapping[Any, Any]) -> Attempt:
     """Return the attempt a row holds."""
     values = dict(row)
+    del values["told_at"]
     values["channel"] = Channel(row["channel"])
     values["outcome"] = Outcome(row["outcome"]) if row["outcome"] else None
     values["receipt_status"] = Status(row["receipt_status"]) if row["receipt_status"] else None

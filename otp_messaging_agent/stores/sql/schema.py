@@ -104,6 +104,7 @@ attempts = Table(
     Column("receipt_by", Float),
     Column("receipt_status", String(16)),
     Column("receipt_at", Float),
+    Column("told_at", Float),
     Column("lookups", Integer, nullable=False, default=0),
     Column("parts", Integer, nullable=False, server_default="1"),
     Column("duplicate", Boolean, nullable=False, server_default=false()),
@@ -126,10 +127,10 @@ Index(
     postgresql_where=attempts.c.receipt_by.is_not(None),
 )
 Index(
-    "attempts_receipt_at",
-    attempts.c.receipt_at,
-    sqlite_where=attempts.c.receipt_at.is_not(None),
-    postgresql_where=attempts.c.receipt_at.is_not(None),
+    "attempts_told",
+    attempts.c.told_at,
+    sqlite_where=attempts.c.told_at.is_not(None),
+    postgresql_where=attempts.c.told_at.is_not(None),
 )
 Index(
     "attempts_failed",

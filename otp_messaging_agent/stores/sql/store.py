@@ -150,7 +150,7 @@ class SqlStore(Reading):
         """Join parked receipts whose attempt is known by now; drop those that are too old."""
         if not self._read(receipts.any_ripe, before):
             return []
-        return self._writer.call(receipts.join_parked, before)
+        return self._writer.call(receipts.join_parked, (before, time.time()))
 
     def missed(self, since: float) -> list[Joined]:
         """Return the messages whose last try did not arrive, as was told since *since*."""

@@ -135,5 +135,6 @@ def _attempt(a: Attempt) -> dict[str, object]:
         "b_receipt_by": a.receipt_by,
         "b_receipt_status": a.receipt_status and a.receipt_status.value,
         "b_receipt_at": a.receipt_at,
+        "b_told_at": a.receipt_at,
         "b_lookups": a.lookups,
     }

@@ -13,13 +13,15 @@ def upgrade() -> None:
     """Add the columns and indexes; where earlier tries went stays unknown."""
     op.add_column("attempts", sa.Column("country", sa.String(length=2), nullable=True))
     op.add_column("attempts", sa.Column("prefix", sa.String(length=16), nullable=True))
+    op.add_column("attempts", sa.Column("told_at", sa.Float(), nullable=True))
+    op.execute("UPDATE attempts SET told_at = receipt_at WHERE receipt_at IS NOT NULL")
     op.create_index(
-        "attempts_receipt_at",
+        "attempts_told",
         "attempts",
-        ["receipt_at"],
+        ["told_at"],
         unique=False,
-        sqlite_where=sa.text("receipt_at IS NOT NULL"),
-        postgresql_where=sa.text("receipt_at IS NOT NULL"),
+        sqlite_where=sa.text("told_at IS NOT NULL"),
+        postgresql_where=sa.text("told_at IS NOT NULL"),
     )
     op.create_index(
         "attempts_failed",
