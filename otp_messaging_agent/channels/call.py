@@ -1,6 +1,7 @@
 """Voice call. 1000 characters take over a minute to say, and TwiML in a request is bounded.
 
-Two of three calls are answered; only those cost (https://www.twilio.com/en-us/voice/pricing).
+That two of three calls are answered is an assumption; only those cost
+(https://www.twilio.com/en-us/voice/pricing).
 """
 
 from .base import Medium

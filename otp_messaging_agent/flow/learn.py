@@ -94,8 +94,7 @@ class Learner:
             patience = self._patience(t)
             kind, seconds = _of_receipt(t, patience), None
             if kind is Kind.ARRIVED and t.receipt_at is not None:
-                # Clocks differ, and one phone that was off says nothing of the next.
-                seconds = min(max(0.0, t.receipt_at - t.started_at), patience)
+                seconds = max(0.0, t.receipt_at - t.started_at)  # the vendor's clock may be behind
             yield from _lesson(t, kind, t.told_at or t.receipt_at, seconds)
         for channel, medium in self._media.items():
             for t in self._store.silences(channel, medium.patience, since, until, MOST):

@@ -10,6 +10,7 @@ from otp_messaging_agent.errors import Forged, NotFound, SendError
 from otp_messaging_agent.flow.verdict import Proof
 from otp_messaging_agent.message import Channel, Receipt, Status
 from otp_messaging_agent.providers.base import Heard, Sent
+from otp_messaging_agent.retry import RetryPolicy
 
 from .letters import letter
 from .routes import MEDIA
@@ -256,6 +257,15 @@ def test_the_carriers_having_it_is_no_receipt_yet(stage):
     on.listener.receipt(receipt(made, Status.SENT))
     tick(on, START + SOON)
     assert on.status(made) == "queued"
+
+
+@pytest.mark.parametrize(("retries", "then"), [(0, "sent"), (1, "queued")])
+def test_a_sibling_is_another_way_only_where_it_may_be_tried(stage, retries, then):
+    siblings = {(SMS, name): Scripted() for name in ("a", "b")}
+    on = stage(siblings, proof=PROOF, retries=RetryPolicy(max_retries=retries))
+    made = sent(on)
+    tick(on, START + SOON)
+    assert on.status(made) == then
 
 
 def test_a_receipt_in_time_is_waited_for_no_more(stage):

@@ -190,3 +190,8 @@ def test_learners_that_look_at_other_times_come_to_the_same(facts, pauses, step)
             )
             for other in others:
                 assert other == pytest.approx(one, abs=0.03, rel=0.03)
+
+
+def test_a_receipt_of_before_its_send_took_no_time():
+    (told,) = learn([Fact(receipt=-3.0)], [END]).lessons
+    assert (told.kind, told.seconds) == (ARRIVED, 0.0)
